@@ -1,0 +1,458 @@
+"""Reverse-mode automatic differentiation: Tensor, Function, and the walk backwards. This file is the whole engine.
+
+A `Tensor` is an array, its gradient, and the `Function` that made it. A `Function` is one run of one operator: `forward` takes
+raw arrays and keeps on `self` what `backward` will need; `backward` takes the gradient of the loss by its output and returns
+the gradient by each input, which is the chain rule for this one step:
+
+    dL/dx = dL/dy * dy/dx
+
+`Tensor.backward` visits the Functions that led to a loss, last made first. A Function is made after all that made its inputs, so
+when its turn comes everything that used its output has added its share to the output's gradient.
+
+The operators themselves are in `ops/`, one family a file; `ops/tensor_methods.py` gives Tensor its `+`, `sum`, `reshape` and so on.
+"""
+
+import itertools
+import os
+import sys
+import weakref
+import zlib
+
+import numpy as np
+
+from . import backend
+
+_numbers = itertools.count()
+_recording = True
+_anomaly = False
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Tensor:
+    """An array that remembers how it was made.
+
+    Args:
+        data: a numpy or cupy array (kept as it is, not copied), or a number or nested list (becomes float32).
+        requires_grad: whether `backward` should leave a gradient in `.grad`. Floats only.
+        device: "cpu", "cuda" or "cuda:1"; by default wherever `data` is.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4.], dtype=float32)
+    """
+
+    __array_ufunc__ = None  # numpy_array + tensor is Tensor.__radd__, not NumPy adding element by element
+    __slots__ = ("__weakref__", "data", "grad", "grad_fn", "hooks", "requires_grad")
+
+    def __init__(self, data, requires_grad=False, device=None):
+        if isinstance(data, Tensor):
+            data = data.data
+        elif isinstance(data, np.generic):
+            data = np.asarray(data)
+        elif not backend.is_array(data):
+            data = np.asarray(data, dtype=np.float32)
+        if requires_grad and data.dtype.kind != "f":
+            raise TypeError(f"only a float tensor can require a gradient, this one is {data.dtype}; use .float()")
+        self.data = data if device is None else backend.to_device(data, device)
+        self.grad = None
+        self.requires_grad = requires_grad
+        self.grad_fn = None  # the Function that made this tensor; None for a leaf
+        self.hooks = None  # of a leaf; the others' are kept by grad_fn, which outlives them
+
+    # what it is -------------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self):
+        return self.data.shape
+
+    @property
+    def ndim(self):
+        return self.data.ndim
+
+    @property
+    def dtype(self):
+        return self.data.dtype
+
+    @property
+    def size(self):
+        """The number of elements."""
+        return self.data.size
+
+    @property
+    def device(self):
+        return backend.device_of(self.data)
+
+    @property
+    def is_leaf(self):
+        """Whether no operator made it: it is data, or a parameter."""
+        return self.grad_fn is None
+
+    def __len__(self):
+        if self.ndim == 0:
+            raise TypeError("len() of a tensor without dimensions")
+        return self.shape[0]
+
+    def __bool__(self):
+        return bool(self.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __repr__(self):
+        values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=100, edgeitems=3)
+        notes = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        notes += "" if self.device == "cpu" else f', device="{self.device}"'
+        if self.grad_fn is not None:
+            notes += f", grad_fn={type(self.grad_fn).__name__}"
+        elif self.requires_grad:
+            notes += ", requires_grad=True"
+        return f"Tensor({values}{notes})"
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.numpy(), dtype=dtype, copy=True) if copy else np.asarray(self.numpy(), dtype=dtype)
+
+    # out of the graph -------------------------------------------------------------------------------------------------
+
+    def item(self):
+        """The one value as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item: only a tensor of one element has an item, this one has shape {self.shape}")
+        return self.data.item()
+
+    def numpy(self):
+        """The values as a numpy array; it shares memory with a tensor on the CPU."""
+        return backend.to_numpy(self.data)
+
+    def detach(self):
+        """The same array, outside the graph."""
+        return Tensor(self.data)
+
+    def requires_grad_(self, requires_grad=True):
+        """Set `requires_grad` of a leaf; returns the tensor itself."""
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"requires_grad_: this tensor was made by {type(self.grad_fn).__name__}; detach() it first"
+            )
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(f"only a float tensor can require a gradient, this one is {self.dtype}; use .float()")
+        self.requires_grad = requires_grad
+        return self
+
+    # backward ---------------------------------------------------------------------------------------------------------
+
+    def backward(self, gradient=None, retain_graph=False):
+        """Add the gradient of this tensor by every leaf that led to it to the leaf's `.grad`.
+
+        Args:
+            gradient: dL/dself, an array or Tensor of this shape; not needed for a tensor of one element, where it is 1.
+            retain_graph: keep the saved arrays, so that the same graph can be walked again.
+        Raises: RuntimeError if nothing here requires a gradient, if this is no scalar and no gradient is given, or if the
+            graph was walked before; ValueError if the gradient has another shape.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward: this tensor does not depend on any tensor with requires_grad=True")
+        root = self.grad_fn or self  # a node of the graph is a Function, or a leaf
+        gradients = {root: _starting_gradient(self, gradient)}
+        own = set()  # nodes whose gradient array was made in this walk and belongs to nobody else: += may write into it
+        for node in _made_before(root):
+            grad = gradients.pop(node)
+            if node.hooks:
+                grad = _run_hooks(node, grad)
+            if isinstance(node, Tensor):
+                _accumulate(node, grad, exclusive=node in own)
+                continue
+            retained = node.retained and node.retained()
+            if retained is not None:
+                _accumulate(retained, grad, exclusive=False)
+            results = node.run_backward(grad)
+            for parent, result in zip(node.parents, results):
+                if parent is None or result is None:
+                    continue
+                if parent in own:
+                    gradients[parent] += result
+                elif parent in gradients:
+                    gradients[parent] = gradients[parent] + result
+                    own.add(parent)
+                else:
+                    gradients[parent] = result
+                    if result is not grad and result.base is None and sum(r is result for r in results) == 1:
+                        own.add(parent)
+            if not retain_graph:
+                node.free()
+
+    def retain_grad(self):
+        """Keep `.grad` of a tensor that is not a leaf, too."""
+        if self.grad_fn is not None:
+            self.grad_fn.retained = weakref.ref(self)
+
+    def register_hook(self, hook):
+        """Call hook(gradient) when this tensor's gradient is complete; what it returns, if not None, replaces it.
+
+        Gradients are raw arrays. Returns a handle: `handle.remove()` takes the hook away.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("register_hook: this tensor requires no gradient, so the hook would never be called")
+        owner = self if self.grad_fn is None else self.grad_fn
+        if owner.hooks is None:
+            owner.hooks = {}
+        return HookHandle(owner.hooks, hook)
+
+
+def _starting_gradient(tensor, gradient):
+    xp = backend.array_module(tensor.data)
+    if gradient is None:
+        if tensor.size != 1:
+            raise RuntimeError(
+                f"backward: a gradient is needed to start from a tensor of shape {tensor.shape}; "
+                "reduce it to a scalar first (.sum() or .mean()), or call backward(gradient)"
+            )
+        return xp.ones_like(tensor.data)
+    gradient = xp.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=tensor.dtype)
+    if gradient.shape != tensor.shape:
+        raise ValueError(f"backward: the gradient has shape {gradient.shape}, the tensor {tensor.shape}")
+    return gradient
+
+
+def _made_before(root):
+    """Every node that `root` depends on, itself included, in the order of the walk: last made first, leaves at the end."""
+    found, stack, functions, leaves = {root}, [root], [], []
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Tensor):
+            leaves.append(node)
+            continue
+        if node.freed:
+            raise RuntimeError(
+                f"backward: this graph was walked before, and what {type(node).__name__} had saved is freed; run the forward "
+                "pass again, or keep the saved arrays the first time with backward(retain_graph=True)"
+            )
+        functions.append(node)
+        for parent in node.parents:
+            if parent is not None and parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    functions.sort(key=lambda function: function.number, reverse=True)
+    return functions + leaves
+
+
+def _run_hooks(node, grad):
+    for hook in list(node.hooks.values()):
+        replaced = hook(grad)
+        if replaced is not None:
+            if replaced.shape != grad.shape or replaced.dtype != grad.dtype:
+                raise ValueError(
+                    f"hook: the gradient has shape {grad.shape} and dtype {grad.dtype}, "
+                    f"the hook returned shape {replaced.shape} and dtype {replaced.dtype}"
+                )
+            grad = replaced
+    return grad
+
+
+def _accumulate(tensor, grad, exclusive):
+    if tensor.grad is not None:
+        tensor.grad += grad
+    else:
+        tensor.grad = grad if exclusive else grad.copy()
+
+
+class HookHandle:
+    """What register_hook and its kin return."""
+
+    _keys = itertools.count()
+
+    def __init__(self, hooks, hook):
+        self.hooks, self.key = hooks, next(HookHandle._keys)
+        hooks[self.key] = hook
+
+    def remove(self):
+        """Take the hook away; a second call does nothing."""
+        self.hooks.pop(self.key, None)
+
+
+class Function:
+    """One run of one operator. A subclass has
+
+        __init__(self, **options)       the operator's options, if it has any
+        forward(self, *arrays)          returns the output array; keeps on self what backward needs
+        backward(self, grad)            the gradient by each input: an array, or a tuple of them (None where
+                                        `self.needs_input_grad[i]` is False)
+
+    `backward` returns `grad` itself, a view of it, or a new array, but never an array that it keeps: the engine may add to a new
+    one in place. An optional input that is absent is None, in `apply` and in `forward`.
+
+    >>> class Square(Function):
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x * x
+    ...     def backward(self, grad):
+    ...         return grad * 2 * self.x
+    >>> x = Tensor([3.0], requires_grad=True)
+    >>> Square.apply(x).backward()
+    >>> x.grad
+    array([6.], dtype=float32)
+    """
+
+    freed = False
+    retained = None  # a weak reference to the output, where retain_grad() was called on it
+    hooks = None
+
+    @classmethod
+    def apply(cls, *tensors, **options):
+        """Run the operator on tensors and, where a gradient is needed, record it for the walk backwards."""
+        function = cls(**options)
+        arrays = [None if t is None else t.data for t in tensors]
+        for array in arrays:
+            if type(array) is not type(arrays[0]) and array is not None:
+                _refuse_mixed_devices(function, arrays)
+        needed = tuple(t is not None and t.requires_grad for t in tensors) if _recording else (False,) * len(tensors)
+        function.needs_input_grad = needed
+        output = Tensor(function.forward(*arrays))
+        if _anomaly:
+            function.where = _users_line()
+            _refuse_nonfinite(function, output.data, arrays)
+        if True in needed:
+            function.number = next(_numbers)
+            function.parents = tuple([(t.grad_fn or t) if need else None for t, need in zip(tensors, needed)])
+            function.inputs = tuple([(a.shape, a.dtype) if need else None for a, need in zip(arrays, needed)])
+            output.grad_fn = function
+            output.requires_grad = True
+            if _anomaly:
+                function.seen = [(a, _checksum(a)) for a in (*arrays, output.data) if a is not None]
+        return output
+
+    def run_backward(self, grad):
+        """backward(), its result as a tuple, checked: one gradient for each input, of the input's shape and dtype."""
+        if _anomaly:
+            _refuse_changed(self)
+        results = self.backward(grad)
+        if type(results) is not tuple:
+            results = (results,)
+        if len(results) != len(self.inputs):
+            raise RuntimeError(
+                f"{type(self).__name__}.backward returned {len(results)} gradients for {len(self.inputs)} inputs"
+            )
+        for i, (result, expected) in enumerate(zip(results, self.inputs)):
+            if expected is None:
+                continue
+            if result is None or (result.shape, result.dtype) != expected:
+                got = "None" if result is None else f"shape {result.shape}, dtype {result.dtype}"
+                raise RuntimeError(
+                    f"{type(self).__name__}.backward returned {got} for input {i}, which has shape {expected[0]}, "
+                    f"dtype {expected[1]}"
+                )
+        if _anomaly:
+            _refuse_nonfinite(self, results, [grad], "backward")
+        return results
+
+    def free(self):
+        """Let go of everything saved: this run's part in the graph is over."""
+        self.__dict__.clear()
+        self.freed = True
+
+    def forward(self, *arrays):
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, grad):
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+
+def _refuse_mixed_devices(function, arrays):
+    devices = [backend.device_of(a) for a in arrays if a is not None]
+    if len(set(devices)) > 1:
+        raise TypeError(
+            f"{type(function).__name__}: the inputs are on different devices: {', '.join(devices)}; "
+            f'move them to one with .to("{devices[0]}")'
+        )
+
+
+class no_grad:
+    """A `with` block in which nothing is recorded: for evaluation, and for changing parameters.
+
+    >>> x = Tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    def __enter__(self):
+        global _recording
+        self.before, _recording = _recording, False
+
+    def __exit__(self, *exception):
+        global _recording
+        _recording = self.before
+
+
+def is_grad_enabled():
+    """Whether operators are being recorded; False inside `no_grad()`."""
+    return _recording
+
+
+# finding mistakes -----------------------------------------------------------------------------------------------------
+
+
+class detect_anomaly:
+    """A `with` block that finds the operator which first makes a NaN or an infinity, forward or backward, and arrays that were
+    changed in place between an operator's run and its backward. Slow: it looks at every value.
+
+    >>> x = Tensor([0.0], requires_grad=True)
+    >>> with detect_anomaly():
+    ...     y = x.log()
+    Traceback (most recent call last):
+    ...
+    RuntimeError: Log: the forward pass made -inf at index (0,) ...
+    """
+
+    def __enter__(self):
+        global _anomaly
+        self.before, _anomaly = _anomaly, True
+        self.errstate = np.errstate(all="ignore")  # this block reports them better
+        self.errstate.__enter__()
+
+    def __exit__(self, *exception):
+        global _anomaly
+        _anomaly = self.before
+        self.errstate.__exit__(*exception)
+
+
+def _users_line():
+    """file:line, function and text of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def _refuse_nonfinite(function, made, given, direction="forward"):
+    for array in made if isinstance(made, tuple) else (made,):
+        if array is None or array.dtype.kind != "f":
+            continue
+        bad = ~backend.array_module(array).isfinite(array)
+        if bad.any():
+            index = tuple(int(i) for i in np.argwhere(backend.to_numpy(bad))[0])
+            already = any(
+                a is not None and a.dtype.kind == "f" and not np.isfinite(backend.to_numpy(a)).all() for a in given
+            )
+            raise RuntimeError(
+                f"{type(function).__name__}: the {direction} pass made {array[index]} at index {index} of an array of shape "
+                f"{array.shape}{' (its input held a NaN or infinity already)' if already else ''}; "
+                f"the operator was called at {getattr(function, 'where', 'a line outside detect_anomaly()')}"
+            )
+
+
+def _checksum(array):
+    return zlib.crc32(np.ascontiguousarray(backend.to_numpy(array)).view(np.uint8))
+
+
+def _refuse_changed(function):
+    for array, checksum in getattr(function, "seen", ()):
+        if _checksum(array) != checksum:
+            raise RuntimeError(
+                f"{type(function).__name__}: an array of shape {array.shape} that its backward pass needs was changed in place "
+                f"after the forward pass; the operator was called at {function.where}"
+            )

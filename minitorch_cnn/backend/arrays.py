@@ -1,0 +1,65 @@
+"""Which device an array lives on, and how it gets there.
+
+A device is named "cpu", "cuda" (the same as "cuda:0") or "cuda:1". An array on "cpu" is a numpy.ndarray, an array on a
+"cuda" device a cupy.ndarray. Code that works on both asks `array_module(a)` for `xp`, the module that has `a`'s functions,
+and writes `xp.exp(a)`. This package is the only one that may name cupy.
+"""
+
+import re
+
+import numpy as np
+
+
+class DeviceError(RuntimeError):
+    """A device that isn't there, or isn't usable; the message says what to do."""
+
+
+def canonical_device(device):
+    """ "cpu", "cuda" or "cuda:N" in its full form.
+
+    >>> canonical_device("cpu"), canonical_device("cuda")
+    ('cpu', 'cuda:0')
+    """
+    if isinstance(device, str):
+        if device == "cpu":
+            return "cpu"
+        match = re.fullmatch(r"cuda(?::(\d+))?", device)
+        if match:
+            return f"cuda:{match.group(1) or 0}"
+    raise ValueError(f'unknown device {device!r}; known are "cpu", "cuda" and "cuda:N"')
+
+
+def device_of(array):
+    """The device's name of a numpy or cupy array."""
+    return "cpu" if isinstance(array, np.ndarray) else f"cuda:{array.device.id}"
+
+
+def array_module(array):
+    """numpy for a numpy array (or scalar), cupy for a cupy array: the `xp` of code that runs on both."""
+    if isinstance(array, np.ndarray | np.generic):
+        return np
+    import cupy
+
+    return cupy
+
+
+def is_array(value):
+    """Whether `value` is an array of either device, and not a list, a number or a Tensor."""
+    return isinstance(value, np.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
+
+
+def to_numpy(array):
+    """The array on the CPU; no copy is made of one which is there already."""
+    return array if isinstance(array, np.ndarray) else array.get()
+
+
+def to_device(array, device):
+    """The array on `device`; no copy is made of one which is there already."""
+    device = canonical_device(device)
+    if is_array(array) and device_of(array) == device:
+        return array
+    if device == "cpu":
+        return to_numpy(array)
+    raise DeviceError(
+        f'device "{device}" was asked for, but this version of minitorch_cnn has no GPU backend yet; use device="cpu"'
+    )

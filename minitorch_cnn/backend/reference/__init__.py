@@ -1,0 +1,6 @@
+"""The primitives as textbook loops: slow, obvious, the definition that the other forms are tested against.
+
+The files have the names of those in `cpu`, and each function the name and signature of its fast form there.
+"""
+
+from .conv import *

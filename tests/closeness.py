@@ -1,0 +1,13 @@
+"""The one way tests compare arrays: shape and dtype equal, values within rtol of the largest expected one."""
+
+import numpy as np
+
+import minitorch_cnn as mt
+
+
+def assert_close(got, expected, rtol=1e-12):
+    got = got.numpy() if isinstance(got, mt.Tensor) else np.asarray(got)
+    expected = np.asarray(expected)
+    assert got.shape == expected.shape, f"shape {got.shape}, expected {expected.shape}"
+    assert got.dtype == expected.dtype, f"dtype {got.dtype}, expected {expected.dtype}"
+    np.testing.assert_allclose(got, expected, rtol=0, atol=rtol * max(np.abs(expected).max(initial=0.0), 1e-30))
