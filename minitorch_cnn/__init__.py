@@ -4,6 +4,7 @@ Reading order: autograd.py, ops/conv.py, backend/cpu/conv.py, nn/module.py, mode
 """
 
 from .autograd import Function, Tensor, detect_anomaly, is_grad_enabled, no_grad
+from .backend.cpu.conv import conv_algorithm
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .backend.random import manual_seed
 from .gradcheck import gradcheck

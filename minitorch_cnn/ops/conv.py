@@ -153,7 +153,8 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     for extra, s, d in zip(output_padding, stride, dilation):
         if extra >= max(s, d):
             raise ValueError(
-                f"{op}: output_padding must be less than stride or dilation; got {output_padding}, stride={stride}, dilation={dilation}"
+                f"{op}: output_padding must be less than stride or dilation; "
+                f"got output_padding={output_padding}, stride={stride}, dilation={dilation}"
             )
     size = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + extra + 1

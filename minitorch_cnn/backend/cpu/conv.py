@@ -1,74 +1,95 @@
-"""Convolution as im2col and one matrix product (Chellapilla, Puri, Simard 2006): the form to read first.
+"""Which form of convolution runs. All of them compute the same; `choose` says which shape takes which.
 
-`im2col` writes each window that the kernel looks at as a column. Then all output pixels of an image come from one product:
-
-    columns (C*KH*KW, OH*OW)       weight as a matrix (O, C*KH*KW)
-    y  = weight @ columns          (O, OH*OW)
-    dw = dy @ columns.T            (O, C*KH*KW)
-    dx = col2im(weight.T @ dy)     each column entry added back to the pixel it came from
+Read `conv_im2col.py` first: im2col and one matrix product, the form that is taught. The others are there for speed.
 """
 
 import numpy as np
 
 from ..sizes import conv_output_size
+from . import conv_depthwise, conv_im2col, conv_pointwise, conv_rowshift, conv_winograd
+from .conv_im2col import col2im, im2col
 
 __all__ = ["channel_sum", "col2im", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient", "im2col"]
 
-
-def im2col(x, kernel_size, stride, padding, dilation):
-    N, C, H, W = x.shape
-    (KH, KW), (sh, sw), (ph, pw), (dh, dw) = kernel_size, stride, padding, dilation
-    OH, OW = conv_output_size((H, W), kernel_size, stride, padding, dilation)
-    padded = np.zeros((N, C, H + 2 * ph, W + 2 * pw), x.dtype)
-    padded[:, :, ph : ph + H, pw : pw + W] = x
-    columns = np.empty((N, C, KH, KW, OH, OW), x.dtype)
-    for u in range(KH):
-        for v in range(KW):
-            top, left = u * dh, v * dw
-            columns[:, :, u, v] = padded[:, :, top : top + sh * OH : sh, left : left + sw * OW : sw]
-    return columns.reshape(N, C * KH * KW, OH * OW)
+_FORMS = {
+    "pointwise": conv_pointwise,
+    "depthwise": conv_depthwise,
+    "winograd": conv_winograd,
+    "rowshift": conv_rowshift,
+    "im2col": conv_im2col,
+}
+_forced = None
 
 
-def col2im(columns, image_size, kernel_size, stride, padding, dilation):
-    (H, W), (KH, KW), (sh, sw), (ph, pw), (dh, dw) = image_size, kernel_size, stride, padding, dilation
-    OH, OW = conv_output_size((H, W), kernel_size, stride, padding, dilation)
-    N, C = len(columns), columns.shape[1] // (KH * KW)
-    columns = columns.reshape(N, C, KH, KW, OH, OW)
-    padded = np.zeros((N, C, H + 2 * ph, W + 2 * pw), columns.dtype)
-    for u in range(KH):
-        for v in range(KW):
-            top, left = u * dh, v * dw
-            padded[:, :, top : top + sh * OH : sh, left : left + sw * OW : sw] += columns[:, :, u, v]
-    return padded[:, :, ph : ph + H, pw : pw + W]
+class conv_algorithm:
+    """A `with` block in which every convolution on the CPU takes one form: "im2col" to step through it, or to compare them.
+
+    A shape or dtype that the form can't do (Winograd's is 3x3, stride 1, float32; depthwise, pointwise) goes by im2col.
+
+    >>> from minitorch_cnn import Tensor, conv_algorithm, functional as F
+    >>> x, weight = Tensor(np.ones((1, 1, 3, 3))), Tensor(np.ones((1, 1, 2, 2)))
+    >>> with conv_algorithm("im2col"):
+    ...     F.conv2d(x, weight).numpy().ravel().tolist()
+    [4.0, 4.0, 4.0, 4.0]
+    """
+
+    def __init__(self, name):
+        if name not in _FORMS:
+            raise ValueError(f"conv_algorithm: unknown form {name!r}; known are {', '.join(_FORMS)}")
+        self.name = name
+
+    def __enter__(self):
+        global _forced
+        self.before, _forced = _forced, self.name
+
+    def __exit__(self, *exception):
+        global _forced
+        _forced = self.before
+
+
+def choose(channels, outputs, image_size, kernel_size, stride, padding, dilation, groups, dtype):
+    """The name of the form that this convolution takes: the first in this list that can do it and pays.
+
+    Measured with benchmarks/run.py on two cores; ratios are to PyTorch's time, forward.
+    """
+    OH, OW = conv_output_size(image_size, kernel_size, stride, padding, dilation)
+    plain = stride == (1, 1) == dilation and groups == 1
+    can = {
+        "pointwise": kernel_size == (1, 1) and padding == (0, 0) and groups == 1,
+        "depthwise": groups == channels == outputs and groups > 1,
+        "winograd": kernel_size == (3, 3) and plain and max(padding) <= 2 and dtype == np.float32,
+        "rowshift": True,
+        "im2col": True,
+    }
+    pays = {
+        "pointwise": True,  # 0.9
+        "depthwise": True,  # 2.5; im2col 20
+        "winograd": min(channels, outputs) >= 64
+        and min(OH, OW) >= 14,  # 0.95 at 64 channels, 56x56, where rowshift is 1.25
+        # thin products starve (a 3-channel 7x7 stem with stride 2: im2col 0.9, rowshift 1.4), and so do tiny images
+        "rowshift": (stride == (1, 1) or channels // groups >= 8) and OH * OW > 49,
+        "im2col": True,
+    }
+    if _forced is not None:
+        return _forced if can[_forced] else "im2col"
+    return next(name for name in _FORMS if can[name] and pays[name])
 
 
 def conv2d(x, weight, bias, stride, padding, dilation, groups):
-    N, O = len(x), len(weight)
-    OH, OW = conv_output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    columns = im2col(x, weight.shape[2:], stride, padding, dilation)  # (N, C*KH*KW, OH*OW)
-    y = weight.reshape(groups, O // groups, -1) @ columns.reshape(
-        N, groups, -1, OH * OW
-    )  # (N, groups, O/groups, OH*OW)
-    y = y.reshape(N, O, OH, OW)
-    if bias is not None:
-        y += bias[:, None, None]
-    return y
+    name = choose(x.shape[1], len(weight), x.shape[2:], weight.shape[2:], stride, padding, dilation, groups, x.dtype)
+    return _FORMS[name].forward(x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d_input_gradient(grad, weight, image_size, stride, padding, dilation, groups):
-    N, O = grad.shape[:2]
-    weight_t = weight.reshape(groups, O // groups, -1).transpose(0, 2, 1)  # (groups, C/groups*KH*KW, O/groups)
-    columns = weight_t @ grad.reshape(N, groups, O // groups, -1)  # (N, groups, C/groups*KH*KW, OH*OW)
-    columns = columns.reshape(N, -1, columns.shape[-1])
-    return np.ascontiguousarray(col2im(columns, image_size, weight.shape[2:], stride, padding, dilation))
+    channels, outputs = weight.shape[1] * groups, len(weight)
+    name = choose(channels, outputs, image_size, weight.shape[2:], stride, padding, dilation, groups, grad.dtype)
+    return _FORMS[name].input_gradient(grad, weight, image_size, stride, padding, dilation, groups)
 
 
 def conv2d_weight_gradient(grad, x, kernel_size, stride, padding, dilation, groups):
-    N, O = grad.shape[:2]
-    columns = im2col(x, kernel_size, stride, padding, dilation)
-    columns = columns.reshape(N, groups, -1, columns.shape[-1])  # (N, groups, C/groups*KH*KW, OH*OW)
-    gw = grad.reshape(N, groups, O // groups, -1) @ columns.transpose(0, 1, 3, 2)  # a product for each image ...
-    return gw.sum(0).reshape(O, x.shape[1] // groups, *kernel_size)  # ... and their sum
+    channels, outputs = x.shape[1], grad.shape[1]
+    name = choose(channels, outputs, x.shape[2:], kernel_size, stride, padding, dilation, groups, x.dtype)
+    return _FORMS[name].weight_gradient(grad, x, kernel_size, stride, padding, dilation, groups)
 
 
 def channel_sum(x):
