@@ -8,5 +8,10 @@ from .backend.cpu.conv import conv_algorithm
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .backend.random import manual_seed
 from .gradcheck import gradcheck
+from .ops import tensor_methods as _tensor_methods  # gives Tensor its operators
+from .ops.elementwise import maximum, minimum, where
+from .ops.linear import matmul
+from .ops.shape import cat, stack
+from . import functional
 
 __version__ = "0.1.0"

@@ -8,15 +8,4 @@ The rest of the package works on raw arrays through `primitives` and `array_modu
 """
 
 from .arrays import DeviceError, array_module, canonical_device, device_of, is_array, to_device, to_numpy
-from .sizes import conv_output_size
-
-__all__ = [
-    "DeviceError",
-    "array_module",
-    "canonical_device",
-    "conv_output_size",
-    "device_of",
-    "is_array",
-    "to_device",
-    "to_numpy",
-]
+from .sizes import adaptive_windows, conv_output_size, pool_output_size

@@ -58,14 +58,124 @@ def channel_sum(x):
 
 # matrix products ------------------------------------------------------------------------------------------------------
 
-# elementwise and activations ------------------------------------------------------------------------------------------
+
+def matmul(a, b):
+    """(..., n, k) @ (..., k, m) -> (..., n, m); leading dimensions broadcast."""
+    return form(a).matmul(a, b)
+
+
+# activations ----------------------------------------------------------------------------------------------------------
+
+
+def relu(x):
+    """max(x, 0), value by value; a NaN stays one."""
+    return form(x).relu(x)
+
+
+def relu_backward(grad, y):
+    """grad where y, relu's output, is positive, and 0 elsewhere."""
+    return form(grad).relu_backward(grad, y)
+
+
+def erf(x):
+    """The error function, 2/sqrt(pi) times the integral of e^-t^2 from 0 to x: to 1.5e-7 in float32, 1e-15 in float64."""
+    return form(x).erf(x)
+
 
 # pooling --------------------------------------------------------------------------------------------------------------
 
+
+def max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode):
+    """The largest value of each window, (N, C, H, W) -> (N, C, OH, OW); padding is minus infinity, NaN the largest."""
+    return form(x).max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d_backward(grad, x, y, kernel_size, stride, padding, dilation, ceil_mode):
+    """The gradient by x: each window's goes to the first place (row by row) that held the largest value, y."""
+    return form(grad).max_pool2d_backward(grad, x, y, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def max_pool2d_indices(x, kernel_size, stride, padding, dilation, ceil_mode):
+    """Where each maximum stood: h*W + w, int64, (N, C, OH, OW)."""
+    return form(x).max_pool2d_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def put_at_indices(grad, indices, image_size):
+    """(N, C, OH, OW) values added at h*W + w = indices of zero images (N, C, *image_size)."""
+    return form(grad).put_at_indices(grad, indices, image_size)
+
+
+def adaptive_max_pool2d(x, output_size):
+    """(values, indices) of the largest value of each of output_size windows that cover the image."""
+    return form(x).adaptive_max_pool2d(x, output_size)
+
+
+def avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """The mean of each window, (N, C, H, W) -> (N, C, OH, OW)."""
+    return form(x).avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool2d_backward(grad, image_size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """The gradient of avg_pool2d by x: each window's, divided as the mean was, to all its pixels."""
+    return form(grad).avg_pool2d_backward(
+        grad, image_size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
 # normalisation --------------------------------------------------------------------------------------------------------
 
-# losses ---------------------------------------------------------------------------------------------------------------
+
+def batch_norm(x, weight, bias, eps):
+    """(N, C, L) -> (y, mean, var): each channel normalised by its own mean and biased variance, then weight and bias."""
+    return form(x).batch_norm(x, weight, bias, eps)
+
+
+def batch_norm_backward(grad, x, weight, mean, var, eps):
+    """The gradients of batch_norm by x, weight and bias, through the statistics."""
+    return form(grad).batch_norm_backward(grad, x, weight, mean, var, eps)
+
+
+def channel_affine(x, scale, shift):
+    """(N, C, L) -> x * scale[c] + shift[c]."""
+    return form(x).channel_affine(x, scale, shift)
+
+
+def row_norm(x, eps):
+    """(R, L) -> (xhat, inv): each row to mean 0 and variance 1, and what it was multiplied by for that, (R,)."""
+    return form(x).row_norm(x, eps)
+
+
+def row_norm_backward(grad, xhat, inv):
+    """The gradient of row_norm by x."""
+    return form(grad).row_norm_backward(grad, xhat, inv)
+
+
+def local_response_norm(x, size, alpha, beta, k):
+    """(N, C, L) -> (y, scale): y = x * scale**-beta, scale = k + alpha/size * the sum of x**2 over `size` channels around."""
+    return form(x).local_response_norm(x, size, alpha, beta, k)
+
+
+def local_response_norm_backward(grad, x, scale, size, alpha, beta, k):
+    """The gradient of local_response_norm by x."""
+    return form(grad).local_response_norm_backward(grad, x, scale, size, alpha, beta, k)
+
+
+# losses and regularisation --------------------------------------------------------------------------------------------
+
+
+def softmax_cross_entropy(logits, q):
+    """(M, C) logits and wanted distributions -> (losses (M,), gradient (M, C)): -sum of q log p, and p sum(q) - q."""
+    return form(logits).softmax_cross_entropy(logits, q)
+
+
+def dropout_mask(x, p):
+    """An array like x that holds 0 with probability p, else 1 / (1 - p)."""
+    return form(x).dropout_mask(x, p)
+
 
 # resizing -------------------------------------------------------------------------------------------------------------
 
-# optimisers -----------------------------------------------------------------------------------------------------------
+
+def separable_map(x, rows, columns):
+    """(N, C, H, W), (OH, H), (OW, W) -> rows @ x @ columns.T, (N, C, OH, OW)."""
+    return form(x).separable_map(x, rows, columns)

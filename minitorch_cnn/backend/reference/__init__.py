@@ -3,4 +3,12 @@
 The files have the names of those in `cpu`, and each function the name and signature of its fast form there.
 """
 
+from .activation import *
 from .conv import *
+from .dropout import *
+from .loss import *
+from .lrn import *
+from .matmul import *
+from .norm import *
+from .pool import *
+from .resize import *

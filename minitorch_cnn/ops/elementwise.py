@@ -1,0 +1,417 @@
+"""Arithmetic, value by value.
+
+    z = x + y      dx = g                dy = g
+    z = x * y      dx = g * y            dy = g * x
+    z = x / y      dx = g / y            dy = -g * z / y
+    z = x ** y     dx = g * y * x**(y-1) dy = g * z * log(x)
+    z = exp(x)     dx = g * z
+    z = log(x)     dx = g / x
+    z = sqrt(x)    dx = g / 2z
+
+Shapes broadcast as in NumPy: a value used several times gets the sum of its gradients.
+A Python number or a plain array becomes a constant of the tensor's own dtype, so `x * 2.0` of a float32 tensor stays float32.
+"""
+
+import numbers
+
+import numpy as np
+
+from .. import backend
+from ..autograd import Function, Tensor
+from . import check
+
+
+def sum_to_shape(grad, shape):
+    """The gradient of broadcasting: sum over the axes along which an array of `shape` was repeated."""
+    if grad.shape == shape:
+        return grad
+    added = grad.ndim - len(shape)
+    repeated = tuple(range(added)) + tuple(
+        i + added for i, n in enumerate(shape) if n == 1 and grad.shape[i + added] != 1
+    )
+    return grad.sum(repeated, keepdims=True).reshape(shape)
+
+
+class Add(Function):
+    def forward(self, x, y):
+        self.shapes = x.shape, y.shape
+        return x + y
+
+    def backward(self, grad):
+        return sum_to_shape(grad, self.shapes[0]), sum_to_shape(grad, self.shapes[1])
+
+
+class Sub(Function):
+    def forward(self, x, y):
+        self.shapes = x.shape, y.shape
+        return x - y
+
+    def backward(self, grad):
+        return sum_to_shape(grad, self.shapes[0]), sum_to_shape(-grad, self.shapes[1])
+
+
+class Mul(Function):
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, grad):
+        gx = sum_to_shape(grad * self.y, self.x.shape) if self.needs_input_grad[0] else None
+        gy = sum_to_shape(grad * self.x, self.y.shape) if self.needs_input_grad[1] else None
+        return gx, gy
+
+
+class Div(Function):
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x / y
+
+    def backward(self, grad):
+        gx = grad / self.y
+        gy = sum_to_shape(-gx * (self.x / self.y), self.y.shape) if self.needs_input_grad[1] else None
+        return sum_to_shape(gx, self.x.shape), gy
+
+
+class Neg(Function):
+    def forward(self, x):
+        return -x
+
+    def backward(self, grad):
+        return -grad
+
+
+class Pow(Function):
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        self.z = x**y
+        return self.z
+
+    def backward(self, grad):
+        x, y, xp = self.x, self.y, backend.array_module(grad)
+        gx = gy = None
+        if self.needs_input_grad[0]:
+            one = y.dtype.type(1)
+            # x**(y-1) is infinite at x = 0 for y < 1, but the gradient of x**0 is 0 everywhere
+            gx = sum_to_shape(grad * (y * x ** xp.where(y == 0, one, y - one)), x.shape)
+        if self.needs_input_grad[1]:
+            positive = x > 0
+            log = xp.log(xp.where(positive, x, x.dtype.type(1)))  # 0**y is 0 for y > 0: no gradient there
+            gy = sum_to_shape(grad * self.z * log, y.shape)
+        return gx, gy
+
+
+class Exp(Function):
+    def forward(self, x):
+        self.z = backend.array_module(x).exp(x)
+        return self.z
+
+    def backward(self, grad):
+        return grad * self.z
+
+
+class Log(Function):
+    def forward(self, x):
+        self.x = x
+        return backend.array_module(x).log(x)
+
+    def backward(self, grad):
+        return grad / self.x
+
+
+class Sqrt(Function):
+    def forward(self, x):
+        self.z = backend.array_module(x).sqrt(x)
+        return self.z
+
+    def backward(self, grad):
+        return grad / (self.z + self.z)
+
+
+class Abs(Function):
+    def forward(self, x):
+        self.x = x
+        return abs(x)
+
+    def backward(self, grad):
+        return grad * backend.array_module(grad).sign(self.x)
+
+
+class Clamp(Function):
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def forward(self, x):
+        self.inside = True  # torch: the gradient passes where low <= x <= high, the ends included
+        if self.low is not None:
+            self.inside = self.inside & (x >= self.low)
+        if self.high is not None:
+            self.inside = self.inside & (x <= self.high)
+        return x.clip(self.low, self.high)
+
+    def backward(self, grad):
+        return grad * self.inside
+
+
+class Where(Function):
+    def forward(self, condition, x, y):
+        self.condition, self.shapes = condition, (x.shape, y.shape)
+        return backend.array_module(x).where(condition, x, y)
+
+    def backward(self, grad):
+        gx, gy = grad * self.condition, grad * ~self.condition
+        return None, sum_to_shape(gx, self.shapes[0]), sum_to_shape(gy, self.shapes[1])
+
+
+class Maximum(Function):
+    def __init__(self, sign):
+        self.sign = sign  # +1: the larger, -1: the smaller
+
+    def forward(self, x, y):
+        xp = backend.array_module(x)
+        self.shapes = x.shape, y.shape
+        # where both are equal, each gets half of the gradient, as in PyTorch
+        self.share = (
+            (self.sign * x > self.sign * y).astype(x.dtype) + (self.sign * x >= self.sign * y)
+        ) / x.dtype.type(2)
+        return xp.maximum(x, y) if self.sign > 0 else xp.minimum(x, y)
+
+    def backward(self, grad):
+        gx = grad * self.share
+        return sum_to_shape(gx, self.shapes[0]), sum_to_shape(grad - gx, self.shapes[1])
+
+
+class ToDtype(Function):
+    def __init__(self, dtype):
+        self.dtype = dtype
+
+    def forward(self, x):
+        self.before = x.dtype
+        return x.astype(self.dtype)
+
+    def backward(self, grad):
+        return grad.astype(self.before)
+
+
+class ToDevice(Function):
+    def __init__(self, device):
+        self.device = device
+
+    def forward(self, x):
+        self.before = backend.device_of(x)
+        return backend.to_device(x, self.device)
+
+    def backward(self, grad):
+        return backend.to_device(grad, self.before)
+
+
+def operands(op, x, y):
+    """x and y as Tensors of one dtype and of shapes that broadcast; numbers and arrays become constants of the other's dtype."""
+    if type(x) is not type(y) or x.data.dtype != y.data.dtype:
+        x, y = _common(op, x, y)
+    if x.data.shape != y.data.shape:
+        for n, m in zip(x.shape[::-1], y.shape[::-1]):
+            if n != m and n != 1 and m != 1:
+                raise ValueError(f"{op}: shapes {x.shape} and {y.shape} do not broadcast")
+    return x, y
+
+
+def _common(op, x, y):
+    if not isinstance(x, Tensor):
+        x = _constant(op, x, y)
+    elif not isinstance(y, Tensor):
+        y = _constant(op, y, x)
+    if x.dtype != y.dtype:
+        if x.dtype.kind == "f" and y.dtype.kind != "f":
+            y = to(y, dtype=x.dtype)
+        elif y.dtype.kind == "f" and x.dtype.kind != "f":
+            x = to(x, dtype=y.dtype)
+        elif x.dtype.kind == "f":
+            check.same_dtype(op, x=x, y=y)
+    return x, y
+
+
+def _constant(op, value, tensor):
+    if not (isinstance(value, numbers.Number | np.generic | list | tuple) or backend.is_array(value)):
+        raise TypeError(f"{op}: expected a Tensor, a number or an array, got {type(value).__name__}")
+    xp, dtype = backend.array_module(tensor.data), tensor.dtype
+    if dtype.kind != "f" and (isinstance(value, float) or getattr(getattr(value, "dtype", None), "kind", "i") == "f"):
+        dtype = np.dtype(np.float32)  # an integer tensor and a float
+    return Tensor(xp.asarray(value, dtype=dtype))
+
+
+def add(input, other):
+    """input + other, with broadcasting. `other` may be a Tensor, a number or an array.
+
+    >>> from minitorch_cnn import Tensor
+    >>> (Tensor([[1.0], [2.0]]) + Tensor([10.0, 20.0])).numpy().tolist()
+    [[11.0, 21.0], [12.0, 22.0]]
+    """
+    x, y = operands("add", input, other)
+    return Add.apply(x, y)
+
+
+def sub(input, other):
+    """input - other, with broadcasting."""
+    x, y = operands("sub", input, other)
+    return Sub.apply(x, y)
+
+
+def mul(input, other):
+    """input * other, with broadcasting."""
+    x, y = operands("mul", input, other)
+    return Mul.apply(x, y)
+
+
+def div(input, other):
+    """input / other, with broadcasting; integers are divided as float32."""
+    x, y = operands("div", input, other)
+    if x.dtype.kind != "f":
+        x, y = to(x, dtype=np.float32), to(y, dtype=np.float32)
+    return Div.apply(x, y)
+
+
+def neg(input):
+    """-input."""
+    check.tensor("neg", "input", input)
+    return Neg.apply(input)
+
+
+def pow(input, exponent):
+    """input ** exponent, with broadcasting; either may be a number.
+
+    >>> from minitorch_cnn import Tensor
+    >>> (Tensor([1.0, 2.0, 3.0]) ** 2).numpy().tolist()
+    [1.0, 4.0, 9.0]
+    """
+    x, y = operands("pow", input, exponent)
+    return Pow.apply(x, y)
+
+
+def exp(input):
+    """e ** input."""
+    check.float_tensor("exp", "input", input)
+    return Exp.apply(input)
+
+
+def log(input):
+    """The natural logarithm."""
+    check.float_tensor("log", "input", input)
+    return Log.apply(input)
+
+
+def sqrt(input):
+    """The square root."""
+    check.float_tensor("sqrt", "input", input)
+    return Sqrt.apply(input)
+
+
+def abs_(input):
+    """The absolute value; its gradient at 0 is 0."""
+    check.tensor("abs", "input", input)
+    return Abs.apply(input)
+
+
+def clamp(input, min=None, max=None):
+    """Each value, but at least `min` and at most `max` (numbers).
+
+    >>> from minitorch_cnn import Tensor
+    >>> clamp(Tensor([-2.0, 0.5, 2.0]), min=-1, max=1).numpy().tolist()
+    [-1.0, 0.5, 1.0]
+    """
+    check.float_tensor("clamp", "input", input)
+    if min is None and max is None:
+        raise ValueError("clamp: give min, max or both")
+    low, high = (None if v is None else input.dtype.type(v) for v in (min, max))
+    return Clamp.apply(input, low=low, high=high)
+
+
+def maximum(input, other):
+    """The larger of the two, value by value; equal values share the gradient."""
+    x, y = operands("maximum", input, other)
+    return Maximum.apply(x, y, sign=1)
+
+
+def minimum(input, other):
+    """The smaller of the two, value by value; equal values share the gradient."""
+    x, y = operands("minimum", input, other)
+    return Maximum.apply(x, y, sign=-1)
+
+
+def where(condition, input, other):
+    """input where the condition (bool Tensor or array) holds, other elsewhere.
+
+    >>> from minitorch_cnn import Tensor
+    >>> x = Tensor([1.0, -2.0])
+    >>> where(x > 0, x, 0.0).numpy().tolist()
+    [1.0, 0.0]
+    """
+    condition = condition if isinstance(condition, Tensor) else Tensor(np.asarray(condition))
+    if condition.dtype.kind != "b":
+        raise TypeError(f"where: condition must be bool, got {condition.dtype}")
+    x, y = operands("where", input, other)
+    operands("where", to(condition, dtype=x.dtype), x)
+    return Where.apply(condition, x, y)
+
+
+def to(input, *where, dtype=None, device=None):
+    """The tensor with another dtype or on another device, in either order; itself if nothing changes.
+
+    >>> from minitorch_cnn import Tensor
+    >>> to(Tensor([1.0]), "float64").dtype
+    dtype('float64')
+    """
+    for value in where:
+        if isinstance(value, str) and (value == "cpu" or value.startswith("cuda")):
+            device = value
+        else:
+            dtype = value
+    if dtype is not None and np.dtype(dtype) != input.dtype:
+        dtype = np.dtype(dtype)
+        if dtype.kind == "f":
+            input = ToDtype.apply(input, dtype=dtype)
+        else:
+            input = Tensor(input.data.astype(dtype))  # an integer tensor has no gradient
+    if device is not None and backend.canonical_device(device) != input.device:
+        input = ToDevice.apply(input, device=device)
+    return input
+
+
+def _compared(op, x, y):
+    x, y = operands(op, x, y)
+    return x.data, y.data
+
+
+def eq(input, other):
+    """input == other, value by value: a bool Tensor outside the graph, as all comparisons."""
+    x, y = _compared("eq", input, other)
+    return Tensor(x == y)
+
+
+def ne(input, other):
+    """input != other."""
+    x, y = _compared("ne", input, other)
+    return Tensor(x != y)
+
+
+def lt(input, other):
+    """input < other."""
+    x, y = _compared("lt", input, other)
+    return Tensor(x < y)
+
+
+def le(input, other):
+    """input <= other."""
+    x, y = _compared("le", input, other)
+    return Tensor(x <= y)
+
+
+def gt(input, other):
+    """input > other."""
+    x, y = _compared("gt", input, other)
+    return Tensor(x > y)
+
+
+def ge(input, other):
+    """input >= other."""
+    x, y = _compared("ge", input, other)
+    return Tensor(x >= y)

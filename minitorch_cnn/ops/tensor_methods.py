@@ -1,0 +1,69 @@
+"""Tensor's operators and methods: each is the function of the same name, so a debugger steps from `x + y` straight into `add`."""
+
+import numpy as np
+
+from ..autograd import Tensor
+from . import activation, elementwise, linear, reduce, shape
+
+# operators
+Tensor.__add__ = elementwise.add
+Tensor.__radd__ = lambda self, other: elementwise.add(other, self)
+Tensor.__sub__ = elementwise.sub
+Tensor.__rsub__ = lambda self, other: elementwise.sub(other, self)
+Tensor.__mul__ = elementwise.mul
+Tensor.__rmul__ = lambda self, other: elementwise.mul(other, self)
+Tensor.__truediv__ = elementwise.div
+Tensor.__rtruediv__ = lambda self, other: elementwise.div(other, self)
+Tensor.__pow__ = elementwise.pow
+Tensor.__rpow__ = lambda self, other: elementwise.pow(other, self)
+Tensor.__neg__ = elementwise.neg
+Tensor.__abs__ = elementwise.abs_
+Tensor.__matmul__ = linear.matmul
+Tensor.__getitem__ = shape.getitem
+Tensor.__iter__ = lambda self: (self[i] for i in range(len(self)))
+
+# comparisons; a tensor stays usable as a key, by identity
+Tensor.__eq__ = elementwise.eq
+Tensor.__ne__ = elementwise.ne
+Tensor.__lt__ = elementwise.lt
+Tensor.__le__ = elementwise.le
+Tensor.__gt__ = elementwise.gt
+Tensor.__ge__ = elementwise.ge
+Tensor.__hash__ = object.__hash__
+
+# value by value
+Tensor.exp = elementwise.exp
+Tensor.log = elementwise.log
+Tensor.sqrt = elementwise.sqrt
+Tensor.abs = elementwise.abs_
+Tensor.clamp = elementwise.clamp
+Tensor.tanh = activation.tanh
+Tensor.sigmoid = activation.sigmoid
+Tensor.relu = activation.relu
+
+# reductions
+Tensor.sum = reduce.sum
+Tensor.mean = reduce.mean
+Tensor.max = reduce.max
+Tensor.min = reduce.min
+Tensor.var = reduce.var
+Tensor.std = reduce.std
+Tensor.argmax = reduce.argmax
+Tensor.argmin = reduce.argmin
+
+# shapes
+Tensor.reshape = shape.reshape
+Tensor.flatten = shape.flatten
+Tensor.squeeze = shape.squeeze
+Tensor.unsqueeze = shape.unsqueeze
+Tensor.permute = shape.permute
+Tensor.transpose = shape.transpose
+Tensor.expand = shape.expand
+Tensor.T = property(lambda self: shape.permute(self, *range(self.ndim)[::-1]))
+
+# dtypes and devices
+Tensor.to = elementwise.to
+Tensor.float = lambda self: elementwise.to(self, np.float32)
+Tensor.double = lambda self: elementwise.to(self, np.float64)
+Tensor.long = lambda self: elementwise.to(self, np.int64)
+Tensor.matmul = linear.matmul
