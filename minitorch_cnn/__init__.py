@@ -12,6 +12,6 @@ from .ops import tensor_methods as _tensor_methods  # gives Tensor its operators
 from .ops.elementwise import maximum, minimum, where
 from .ops.linear import matmul
 from .ops.shape import cat, stack
-from . import functional
+from . import functional, nn
 
 __version__ = "0.1.0"
