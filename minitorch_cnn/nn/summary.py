@@ -33,7 +33,7 @@ class Summary:
         lines = [f"{layer:{a}}  {shape:{b}}  {params:>{c}}  {macs:>{d}}" for layer, shape, params, macs in cells]
         rule = "-" * len(lines[0])
         total = f"parameters: {self.total_params:,} ({self.trainable_params:,} trainable)   MACs an image: {self.total_macs:,}"
-        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+        return "\n".join([lines[0], rule, *(line.rstrip() for line in lines[1:]), rule, total])
 
     __repr__ = __str__
 
@@ -45,19 +45,20 @@ def summary(model, input_shape):
         model: a Module that takes one tensor.
         input_shape: (C, H, W), or whatever one sample's shape is, without the batch.
     Returns: a Summary; print it. A row counts its own parameters, not those of the modules within it. MACs are the multiply-adds of
-        convolutions and linear layers for one sample (attention's projections included, its two products not).
+        convolutions and linear layers for one sample (attention's projections included, its two products not); a module of one's
+        own is counted if it has a method macs(output).
 
     >>> from minitorch_cnn import models, nn
     >>> print(nn.summary(models.lenet5(), (1, 28, 28)))
-    layer              output shape  parameters     MACs
-    ----------------------------------------------------
-    LeNet5             10
-      conv1 (Conv2d)   6 x 28 x 28          156  117,600
-      conv2 (Conv2d)   16 x 10 x 10       2,416  240,000
-      fc1 (Linear)     120               48,120   48,000
-      fc2 (Linear)     84                10,164   10,080
-      fc3 (Linear)     10                   850      840
-    ----------------------------------------------------
+    layer             output shape  parameters     MACs
+    ---------------------------------------------------
+    LeNet5            10
+      conv1 (Conv2d)  6 x 28 x 28          156  117,600
+      conv2 (Conv2d)  16 x 10 x 10       2,416  240,000
+      fc1 (Linear)    120               48,120   48,000
+      fc2 (Linear)    84                10,164   10,080
+      fc3 (Linear)    10                   850      840
+    ---------------------------------------------------
     parameters: 61,706 (61,706 trainable)   MACs an image: 416,520
     """
     parameter = next(model.parameters(), None)
@@ -95,6 +96,8 @@ def summary(model, input_shape):
 
 
 def _macs(module, args, output):
+    if hasattr(module, "macs"):
+        return module.macs(output)
     if isinstance(module, Conv2d):
         return math.prod(output.shape[1:]) * math.prod(module.weight.shape[1:])
     if isinstance(module, ConvTranspose2d):
