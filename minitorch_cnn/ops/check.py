@@ -32,6 +32,8 @@ def float_tensor(op, name, x, ndim=None, min_ndim=0):
 def same_dtype(op, **tensors):
     """All of one dtype; those that are None don't count."""
     given = {name: t for name, t in tensors.items() if t is not None}
+    for name, t in given.items():
+        tensor(op, name, t)
     if len({t.data.dtype for t in given.values()}) > 1:
         dtypes = ", ".join(f"{name} is {t.dtype}" for name, t in given.items())
         raise TypeError(f"{op}: all inputs must have one dtype, but {dtypes}; convert with .float() or .double()")

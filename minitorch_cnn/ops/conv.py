@@ -17,6 +17,7 @@ from .. import backend
 from ..autograd import Function
 from ..backend import primitives as P
 from . import check
+from .shape import pad
 
 
 class Conv2d(Function):
@@ -104,6 +105,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """
     check.float_tensor("conv2d", "input", input, ndim=4)
     check.float_tensor("conv2d", "weight", weight, ndim=4)
+    _check_kernel("conv2d", weight)
     stride = check.pair("conv2d", "stride", stride, least=1)
     dilation = check.pair("conv2d", "dilation", dilation, least=1)
     groups = check.integer("conv2d", "groups", groups, least=1)
@@ -136,6 +138,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     op = "conv_transpose2d"
     check.float_tensor(op, "input", input, ndim=4)
     check.float_tensor(op, "weight", weight, ndim=4)
+    _check_kernel(op, weight)
     stride = check.pair(op, "stride", stride, least=1)
     padding = check.pair(op, "padding", padding)
     dilation = check.pair(op, "dilation", dilation, least=1)
@@ -164,6 +167,9 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
         raise ValueError(
             f"{op}: the output would have size {size}; padding={padding} is too large for input.shape={input.shape}"
         )
+    more = tuple(extra // s for extra, s in zip(output_padding, stride))
+    if max(more) > 0:  # a convolution of so large an output has so many rows and columns more: here they are zeros
+        input = pad(input, (0, more[1], 0, more[0]))
     return ConvTranspose2d.apply(
         input, weight, bias, image_size=size, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
@@ -232,6 +238,11 @@ def _window(op, kernel_size, stride, padding, dilation):
     )
 
 
+def _check_kernel(op, weight):
+    if min(weight.shape[2:]) < 1:
+        raise ValueError(f"{op}: the kernel has no pixels (an extent of 0); weight.shape={weight.shape}")
+
+
 def _check_channels(op, x, weight, bias, groups):
     check.same_dtype(op, input=x, weight=weight, bias=bias)
     C, O = x.shape[1], weight.shape[0]
@@ -263,7 +274,5 @@ def _named_padding(x, weight, padding, stride, dilation):
         raise ValueError(f'conv2d: padding="same" needs stride 1, got {stride}')
     total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
     if total[0] % 2 or total[1] % 2:
-        from .shape import pad
-
         x = pad(x, (0, total[1] % 2, 0, total[0] % 2))
     return x, (total[0] // 2, total[1] // 2)

@@ -49,9 +49,9 @@ def input_gradient(grad, weight, image_size, stride, padding, dilation, groups):
 
 def weight_gradient(grad, x, kernel_size, stride, padding, dilation, groups):
     x = _every(x, stride)
-    N, O = grad.shape[:2]
+    N, O, OH, OW = grad.shape
     C = x.shape[1]
-    dy, rows_t = grad.reshape(N, O, -1), x.reshape(N, C, -1).transpose(0, 2, 1)
+    dy, rows_t = grad.reshape(N, O, OH * OW), x.reshape(N, C, OH * OW).transpose(0, 2, 1)
     sums = {}
 
     def part(lo, hi):
