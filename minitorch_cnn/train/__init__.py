@@ -1,0 +1,8 @@
+"""What a training program needs around its loop: checkpoints, a clean stop on Ctrl-C, and a report of how it went.
+
+The loop itself is not here: it is ten lines, and each program has it in sight (examples/lenet_mnist.py).
+"""
+
+from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .interrupt import stop_on_ctrl_c
+from .report import confusion_matrix, confusion_table, save_curves, save_mistakes
