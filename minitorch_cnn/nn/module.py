@@ -2,6 +2,7 @@
 
 There is no magic in it. A module is an object whose attributes are parameters, buffers, other modules and anything else; what
 `parameters()` or `state_dict()` need they find by looking at the attributes, in the order in which they were set.
+The backward hooks' part is in hooks.py.
 """
 
 from collections import namedtuple
@@ -9,7 +10,8 @@ from collections import namedtuple
 import numpy as np
 
 from .. import backend
-from ..autograd import Function, HookHandle, Tensor
+from ..autograd import HookHandle, Tensor
+from .hooks import BackwardWatch
 
 LoadResult = namedtuple("LoadResult", ["missing_keys", "unexpected_keys"])
 
@@ -62,6 +64,19 @@ class Module:
     def forward(self, *args, **kwargs):
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
+    def __setattr__(self, name, value):
+        """Set an attribute; a tensor in a buffer's place becomes the buffer, one in a parameter's place is refused."""
+        if type(value) is Tensor or backend.is_array(value):
+            present = vars(self).get(name)
+            if isinstance(present, Buffer):
+                value = Buffer(value, present.persistent)
+            elif isinstance(present, Parameter):
+                raise TypeError(
+                    f"{type(self).__name__}: {name} is a Parameter, and a {type(value).__name__} in its place would not be learnt; "
+                    f"assign nn.Parameter(...), change {name}.data, or delete {name} first"
+                )
+        super().__setattr__(name, value)
+
     def __call__(self, *args, **kwargs):
         if not (self._forward_pre_hooks or self._forward_hooks or self._backward_hooks):
             return self.forward(*args, **kwargs)
@@ -69,18 +84,26 @@ class Module:
 
     # what is in it ----------------------------------------------------------------------------------------------------
 
-    def named_children(self):
-        """(name, module) for each module that is an attribute."""
+    def _submodules(self):
+        """(name, module) for each attribute that is a module, a module with two names twice."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
 
+    def named_children(self):
+        """(name, module) for the modules that are attributes, each once."""
+        seen = set()
+        for name, child in self._submodules():
+            if id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
+
     def children(self):
-        """The modules that are attributes."""
+        """The modules that are attributes, each once."""
         for _, child in self.named_children():
             yield child
 
-    def named_modules(self, prefix="", memo=None):
+    def named_modules(self, memo=None, prefix=""):
         """(dotted name, module) for this module (named "") and all within it, each once."""
         memo = set() if memo is None else memo
         if id(self) in memo:
@@ -88,7 +111,7 @@ class Module:
         memo.add(id(self))
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, memo)
+            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name)
 
     def modules(self):
         """This module and all within it, each once."""
@@ -115,7 +138,7 @@ class Module:
 
     def _named_tensors(self, kind, prefix, recurse):
         seen = set()
-        for module_name, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+        for module_name, module in self.named_modules(prefix=prefix) if recurse else [(prefix, self)]:
             for name, value in vars(module).items():
                 if isinstance(value, kind) and id(value) not in seen:
                     seen.add(id(value))
@@ -128,7 +151,7 @@ class Module:
         """
         module = self
         for name in target.split(".") if target else []:
-            children = dict(module.named_children())
+            children = dict(module._submodules())
             if name not in children:
                 raise AttributeError(
                     f"{type(module).__name__} has no submodule {name!r}; it has {', '.join(children) or 'none'}"
@@ -137,17 +160,39 @@ class Module:
         return module
 
     def register_buffer(self, name, tensor, persistent=True):
-        """Make `tensor` (Tensor, array or None) a buffer and an attribute of this name."""
-        data = tensor.data if isinstance(tensor, Tensor) else tensor
-        setattr(self, name, None if tensor is None else Buffer(data, persistent))
+        """Make `tensor` (Tensor, array or None) a buffer and an attribute of this name.
+
+        Raises: ValueError if the name has a dot in it or is that of a method.
+        """
+        self._check_name(name)
+        setattr(self, name, None if tensor is None else Buffer(tensor, persistent))
 
     def register_parameter(self, name, param):
-        """Make `param` (a Parameter or None) an attribute of this name."""
+        """Make `param` (a Parameter or None) an attribute of this name. Raises: as register_buffer; TypeError on anything else."""
+        self._check_name(name)
+        if not (param is None or isinstance(param, Parameter)):
+            raise TypeError(
+                f"{type(self).__name__}: {name} must be a Parameter, got {type(param).__name__}; wrap it in one"
+            )
         setattr(self, name, param)
 
     def add_module(self, name, module):
-        """Make `module` an attribute of this name, which may be a number, as in Sequential."""
+        """Make `module` (a Module or None) an attribute of this name, which may be a number. Raises: as register_parameter."""
+        self._check_name(name)
+        if not (module is None or isinstance(module, Module)):
+            remedy = "; make one of it: put brackets after it" if isinstance(module, type) else ""
+            remedy = "; unpack it with *" if isinstance(module, list | tuple) else remedy
+            got = getattr(module, "__name__", None) or type(module).__name__
+            raise TypeError(f"{type(self).__name__}: {name} must be a Module, got {got}{remedy}")
         setattr(self, name, module)
+
+    def _check_name(self, name):
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(f"{type(self).__name__}: a name must be a string without dots, got {name!r}")
+        if hasattr(type(self), name):
+            raise ValueError(
+                f"{type(self).__name__}: {name!r} can't be a name, there is a method or attribute that has it"
+            )
 
     # state ------------------------------------------------------------------------------------------------------------
 
@@ -161,7 +206,7 @@ class Module:
             for name, value in vars(self).items():
                 if isinstance(value, kind) and getattr(value, "persistent", True):
                     state[prefix + name] = value.detach()
-        for name, child in self.named_children():
+        for name, child in self._submodules():
             state.update(child.state_dict(f"{prefix}{name}."))
         return state
 
@@ -172,30 +217,37 @@ class Module:
             state_dict: {dotted name: Tensor or array}, as `state_dict` gives it.
             strict: False allows missing and unexpected keys, but no wrong shapes.
         Returns: (missing_keys, unexpected_keys).
-        Raises: ValueError listing every missing, unexpected and misshapen key.
+        Raises: ValueError listing every missing, unexpected and misshapen key, and every value that isn't an array of numbers;
+            TypeError if state_dict isn't a dict.
         """
+        if not hasattr(state_dict, "items"):
+            raise TypeError(f"load_state_dict: expected a dict of names and tensors, got {type(state_dict).__name__}")
         own = self.state_dict()
-        given = {
-            key: value.data if isinstance(value, Tensor) else np.asarray(value) for key, value in state_dict.items()
-        }
+        given = {key: _array(value) for key, value in state_dict.items()}
+        found = {key: value for key, value in given.items() if key in own}
         missing = [key for key in own if key not in given]
         unexpected = [key for key in given if key not in own]
         wrong = [
             f"{key}: the model has {own[key].shape}, the state {value.shape}"
-            for key, value in given.items()
-            if key in own and own[key].shape != value.shape
+            for key, value in found.items()
+            if own[key].shape != value.shape
         ]
-        problems = [("misshapen", wrong)]
+        other = [f"{key}: {value.dtype}" for key, value in found.items() if value.dtype.kind not in "fiub"]
+        problems = [("misshapen", wrong), ("not numbers", other)]
         if strict:
             problems = [("missing", missing), ("unexpected", unexpected), *problems]
         if any(keys for _, keys in problems):
-            lines = [f"  {kind}: {', '.join(keys)}" for kind, keys in problems if keys]
+            lines = [f"  {kind}: {', '.join(map(str, keys))}" for kind, keys in problems if keys]
             raise ValueError(
                 "\n".join([f"load_state_dict: the state doesn't fit {type(self).__name__}; nothing was loaded", *lines])
             )
-        for key, tensor in own.items():
-            if key in given:
-                tensor.data[...] = backend.to_device(given[key], tensor.device)
+        # all is made before any of it is written: a conversion that fails leaves the module as it was
+        ready = {
+            key: backend.to_device(value, own[key].device).astype(own[key].dtype, copy=False)
+            for key, value in found.items()
+        }
+        for key, value in ready.items():
+            own[key].data[...] = value
         return LoadResult(missing, unexpected)
 
     # modes and places -------------------------------------------------------------------------------------------------
@@ -225,14 +277,21 @@ class Module:
                 parameter.grad[...] = 0
 
     def to(self, *where, dtype=None, device=None):
-        """Change dtype or device of all parameters and buffers, in place; integer buffers keep their dtype. Returns self."""
+        """Change dtype or device of all parameters and buffers, in place; integer buffers keep their dtype. Returns self.
+
+        Raises: TypeError on a dtype that isn't a float's.
+        """
+        ready = []
         for tensor in [*self.parameters(), *self.buffers()]:
             moved = tensor.detach().to(*where, dtype=dtype, device=device)
             if tensor.dtype.kind != "f":
                 moved = tensor.detach().to(device=moved.device)
-            tensor.data = moved.data
-            if tensor.grad is not None:
-                tensor.grad = Tensor(tensor.grad).to(*where, dtype=dtype, device=device).data
+            elif moved.dtype.kind != "f":
+                raise TypeError(f"{type(self).__name__}: only float dtypes can be learnt, got {moved.dtype}")
+            grad = None if tensor.grad is None else Tensor(tensor.grad).to(moved.dtype, moved.device).data
+            ready.append((tensor, moved.data, grad))
+        for tensor, data, grad in ready:
+            tensor.data, tensor.grad = data, grad
         return self
 
     def double(self):
@@ -256,14 +315,18 @@ class Module:
         """Call hook(module, args) before each forward pass; what it returns, if not None, replaces args."""
         return self._register("_forward_pre_hooks", hook)
 
-    def register_forward_hook(self, hook):
-        """Call hook(module, args, output) after each forward pass; what it returns, if not None, replaces the output."""
-        return self._register("_forward_hooks", hook)
+    def register_forward_hook(self, hook, with_kwargs=False):
+        """Call hook(module, args, output) after each forward pass; what it returns, if not None, replaces the output.
+
+        with_kwargs: call hook(module, args, kwargs, output).
+        """
+        return self._register("_forward_hooks", (hook, with_kwargs))
 
     def register_full_backward_hook(self, hook):
         """Call hook(module, grad_input, grad_output) in the backward pass, when the gradients by the module's inputs are known.
 
-        Both are tuples of raw arrays, None for an input that needs no gradient. A tuple that it returns replaces grad_input.
+        Both are tuples of raw arrays, one for each positional argument and each output; None for what has no gradient. A tuple
+        that it returns replaces grad_input. Called once for each call of the module, also if no input needs a gradient.
         """
         return self._register("_backward_hooks", hook)
 
@@ -277,12 +340,14 @@ class Module:
             replaced = hook(self, args)
             if replaced is not None:
                 args = replaced if isinstance(replaced, tuple) else (replaced,)
-        watch = _BackwardWatch(self, args) if self._backward_hooks else None
-        output = self.forward(*(watch.inputs(args) if watch else args), **kwargs)
-        for hook in list((self._forward_hooks or {}).values()):
-            replaced = hook(self, args, output)
+        watch = BackwardWatch(self) if self._backward_hooks else None
+        if watch:
+            args = watch.enter(args)
+        output = self.forward(*args, **kwargs)
+        for hook, with_kwargs in list((self._forward_hooks or {}).values()):
+            replaced = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
             output = output if replaced is None else replaced
-        return watch.outputs(output) if watch else output
+        return watch.leave(output) if watch else output
 
     # text -------------------------------------------------------------------------------------------------------------
 
@@ -291,63 +356,14 @@ class Module:
         return ""
 
     def __repr__(self):
-        lines = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self.named_children()]
+        own = self.extra_repr()
+        lines = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._submodules()]
         if not lines:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        return "\n".join([f"{type(self).__name__}({self.extra_repr()}", *lines, ")"])
+            return f"{type(self).__name__}({own})"
+        return "\n".join([f"{type(self).__name__}(", *([f"  {own}"] if own else []), *lines, ")"])
 
 
-class _BackwardWatch:
-    """Identity operators around a module, which see the gradients that go in and out of it on the way back."""
-
-    def __init__(self, module, args):
-        self.module = module
-        self.places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
-        self.count = len(args)
-        self.grad_output = ()
-
-    def inputs(self, args):
-        args = list(args)
-        for i in self.places:
-            args[i] = _PassInput.apply(args[i], watch=self, place=i)
-        return args
-
-    def outputs(self, output):
-        many = isinstance(output, tuple | list)
-        outputs = list(output) if many else [output]
-        self.grad_output = [None] * len(outputs)
-        passed = [
-            _PassOutput.apply(o, watch=self, place=i) if isinstance(o, Tensor) else o for i, o in enumerate(outputs)
-        ]
-        return type(output)(passed) if many else passed[0]
-
-    def run_hooks(self, grad, place):
-        grad_input = tuple(grad if i == place else None for i in range(self.count))
-        for hook in list((self.module._backward_hooks or {}).values()):
-            replaced = hook(self.module, grad_input, tuple(self.grad_output))
-            if replaced is not None:
-                grad_input = replaced if isinstance(replaced, tuple) else (replaced,)
-        return grad_input[place]
-
-
-class _PassInput(Function):
-    def __init__(self, watch, place):
-        self.watch, self.place = watch, place
-
-    def forward(self, x):
-        return x
-
-    def backward(self, grad):
-        return self.watch.run_hooks(grad, self.place)
-
-
-class _PassOutput(Function):
-    def __init__(self, watch, place):
-        self.watch, self.place = watch, place
-
-    def forward(self, x):
-        return x
-
-    def backward(self, grad):
-        self.watch.grad_output[self.place] = grad
-        return grad
+def _array(value):
+    if isinstance(value, Tensor):
+        return value.data
+    return value if backend.is_array(value) else np.asarray(value)
