@@ -15,7 +15,7 @@ from . import cpu
 
 def form(array):
     """The module with the primitives for the device that `array` is on."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray | np.generic):  # NumPy's arithmetic on arrays without dimensions makes a generic
         return cpu
     raise TypeError(f"no backend for {type(array).__name__}")
 
@@ -126,7 +126,7 @@ def avg_pool2d_backward(grad, image_size, kernel_size, stride, padding, ceil_mod
 
 
 def batch_norm(x, weight, bias, eps):
-    """(N, C, L) -> (y, mean, var): each channel normalised by its own mean and biased variance, then weight and bias."""
+    """(N, C, ...) -> (y, mean, var): each channel normalised by its own mean and biased variance, then weight and bias."""
     return form(x).batch_norm(x, weight, bias, eps)
 
 
@@ -136,7 +136,7 @@ def batch_norm_backward(grad, x, weight, mean, var, eps):
 
 
 def channel_affine(x, scale, shift):
-    """(N, C, L) -> x * scale[c] + shift[c]."""
+    """(N, C, ...) -> x * scale[c] + shift[c]."""
     return form(x).channel_affine(x, scale, shift)
 
 
@@ -151,7 +151,7 @@ def row_norm_backward(grad, xhat, inv):
 
 
 def local_response_norm(x, size, alpha, beta, k):
-    """(N, C, L) -> (y, scale): y = x * scale**-beta, scale = k + alpha/size * the sum of x**2 over `size` channels around."""
+    """(N, C, ...) -> (y, scale): y = x * scale**-beta, scale = k + alpha/size * the sum of x**2 over `size` channels around."""
     return form(x).local_response_norm(x, size, alpha, beta, k)
 
 
@@ -179,3 +179,42 @@ def dropout_mask(x, p):
 def separable_map(x, rows, columns):
     """(N, C, H, W), (OH, H), (OW, W) -> rows @ x @ columns.T, (N, C, OH, OW)."""
     return form(x).separable_map(x, rows, columns)
+
+
+# optimisers -----------------------------------------------------------------------------------------------------------
+#
+# One step of one parameter. All arrays have param's shape and dtype, and all but grad are changed in place; lr and the other options
+# are Python numbers. g stands for grad (minus grad to maximise) + weight_decay * param.
+
+
+def sgd_step(param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov, maximize):
+    """velocity = momentum * velocity + (1 - dampening) * g;  param -= lr * velocity, or g + momentum * velocity for Nesterov's.
+
+    velocity is None for plain gradient descent: param -= lr * g.
+    """
+    form(param).sgd_step(param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov, maximize)
+
+
+def adam_step(
+    param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize
+):
+    """m = beta1 * m + (1 - beta1) * g;  v = beta2 * v + (1 - beta2) * g**2;  param -= lr * mhat / (sqrt(vhat) + eps).
+
+    m is exp_avg, v exp_avg_sq; mhat = m / (1 - beta1**step), vhat = v / (1 - beta2**step), step = 1 for the first. With
+    max_exp_avg_sq (else None), vhat is made of it, the largest v so far. decoupled: the weight decay is not part of g; param is
+    multiplied by 1 - lr * weight_decay first.
+    """
+    form(param).adam_step(
+        param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize
+    )
+
+
+def rmsprop_step(param, grad, square_avg, grad_avg, velocity, lr, alpha, eps, weight_decay, momentum, maximize):
+    """s = alpha * s + (1 - alpha) * g**2;  u = g / (sqrt(s) + eps);  velocity = momentum * velocity + u;  param -= lr * velocity.
+
+    s is square_avg. With grad_avg (else None), the average of g, the root is that of s - grad_avg**2, at least 0. Without velocity
+    (None), param -= lr * u.
+    """
+    form(param).rmsprop_step(
+        param, grad, square_avg, grad_avg, velocity, lr, alpha, eps, weight_decay, momentum, maximize
+    )

@@ -20,14 +20,12 @@ class LocalResponseNorm(Function):
         self.options = (size, alpha, beta, k)
 
     def forward(self, x):
-        self.shape = x.shape
-        self.x = x.reshape(*x.shape[:2], -1)  # (N, C, H*W)
-        y, self.scale = P.local_response_norm(self.x, *self.options)
-        return y.reshape(x.shape)
+        self.x = x
+        y, self.scale = P.local_response_norm(x, *self.options)
+        return y
 
     def backward(self, grad):
-        gx = P.local_response_norm_backward(grad.reshape(self.x.shape), self.x, self.scale, *self.options)
-        return gx.reshape(self.shape)
+        return P.local_response_norm_backward(grad, self.x, self.scale, *self.options)
 
 
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):

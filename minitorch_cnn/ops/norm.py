@@ -26,21 +26,18 @@ class BatchNorm(Function):
         self.running_mean, self.running_var, self.momentum, self.eps = running_mean, running_var, momentum, eps
 
     def forward(self, x, weight, bias):
-        self.weight, self.x = weight, x.reshape(*x.shape[:2], -1)  # (N, C, L)
-        self.shape = x.shape
-        y, self.mean, self.var = P.batch_norm(self.x, weight, bias, self.eps)
+        self.weight, self.x = weight, x
+        y, self.mean, self.var = P.batch_norm(x, weight, bias, self.eps)
         if self.running_mean is not None:
-            M = self.x.size // self.x.shape[1]
+            M = x.size // x.shape[1]
             _move(self.running_mean, self.mean, self.momentum)
             _move(
                 self.running_var, self.var * self.var.dtype.type(M / (M - 1)), self.momentum
             )  # the unbiased one is stored
-        return y.reshape(x.shape)
+        return y
 
     def backward(self, grad):
-        grad = grad.reshape(self.x.shape)
-        gx, gweight, gbias = P.batch_norm_backward(grad, self.x, self.weight, self.mean, self.var, self.eps)
-        return gx.reshape(self.shape), gweight, gbias
+        return P.batch_norm_backward(grad, self.x, self.weight, self.mean, self.var, self.eps)
 
 
 def _move(running, batch, momentum):
@@ -56,16 +53,15 @@ class FrozenBatchNorm(Function):
         self.mean, self.inv = mean, 1 / backend.array_module(var).sqrt(var + var.dtype.type(eps))
 
     def forward(self, x, weight, bias):
-        self.x, self.shape = x.reshape(*x.shape[:2], -1), x.shape
+        self.x = x
         self.scale = self.inv if weight is None else self.inv * weight
         shift = -self.mean * self.scale if bias is None else bias - self.mean * self.scale
-        return P.channel_affine(self.x, self.scale, shift).reshape(x.shape)
+        return P.channel_affine(x, self.scale, shift)
 
     def backward(self, grad):
-        grad = grad.reshape(self.x.shape)
         gx = gweight = gbias = None
         if self.needs_input_grad[0]:
-            gx = P.channel_affine(grad, self.scale, 0 * self.scale).reshape(self.shape)
+            gx = P.channel_affine(grad, self.scale, 0 * self.scale)
         if self.needs_input_grad[1]:
             xhat = P.channel_affine(self.x, self.inv, -self.mean * self.inv)
             gweight = P.channel_sum(grad * xhat)

@@ -5,6 +5,8 @@ H*W values is summed in the array's dtype, the N row sums in float64; the varian
 are accurate where the mean is much larger than the spread.
 """
 
+import math
+
 import numpy as np
 
 from .threads import chunks, parallel, scratch
@@ -12,6 +14,11 @@ from .threads import chunks, parallel, scratch
 __all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "row_norm_backward"]
 
 _WORTH = 1 << 20  # bytes from which a second thread pays
+
+
+def _rows(x):
+    """(N, C, ...) as (N, C, L)."""
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _dot(a, b):
@@ -29,12 +36,13 @@ def _column(values, dtype):
 
 
 def batch_norm(x, weight, bias, eps):
-    N, C, L = x.shape
-    y, mean, var = np.empty(x.shape, x.dtype), np.empty(C), np.empty(C)
+    y, mean, var = np.empty(x.shape, x.dtype), np.empty(x.shape[1]), np.empty(x.shape[1])
+    rows, out = _rows(x), _rows(y)
+    N, C, L = rows.shape
 
     def part(lo, hi):
         for a, b in chunks(lo, hi, N * L * x.itemsize, limit=4 << 20):
-            v, d = x[:, a:b], y[:, a:b]
+            v, d = rows[:, a:b], out[:, a:b]
             mean[a:b] = _total(v) / (N * L)
             np.subtract(v, _column(mean[a:b], x.dtype), out=d)
             var[a:b] = _dot(d, d).sum(0, dtype=np.float64) / (N * L)
@@ -48,14 +56,15 @@ def batch_norm(x, weight, bias, eps):
 
 
 def batch_norm_backward(grad, x, weight, mean, var, eps):
-    N, C, L = x.shape
-    gx, gweight, gbias = np.empty(x.shape, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
+    gx, gweight, gbias = np.empty(x.shape, x.dtype), np.empty(len(mean), x.dtype), np.empty(len(mean), x.dtype)
+    rows, grad_rows, gx_rows = _rows(x), _rows(grad), _rows(gx)
+    N, C, L = rows.shape
 
     def part(lo, hi):
         for a, b in chunks(lo, hi, N * L * x.itemsize, limit=4 << 20):
-            g, out = grad[:, a:b], gx[:, a:b]
+            g, out = grad_rows[:, a:b], gx_rows[:, a:b]
             d = scratch("batch norm centred", g.shape, x.dtype)
-            np.subtract(x[:, a:b], mean[a:b, None], out=d)
+            np.subtract(rows[:, a:b], mean[a:b, None], out=d)
             inv = 1 / np.sqrt(var[a:b].astype(np.float64) + eps)
             sum_g = _total(g)
             sum_gx = _dot(g, d).sum(0, dtype=np.float64) * inv  # of g * xhat
@@ -73,11 +82,12 @@ def batch_norm_backward(grad, x, weight, mean, var, eps):
 
 def channel_affine(x, scale, shift):
     y = np.empty(x.shape, x.dtype)
+    rows, out = _rows(x), _rows(y)
 
     def part(lo, hi):
         for a, b in chunks(lo, hi, x[0].nbytes):
-            np.multiply(x[a:b], scale[:, None], out=y[a:b])
-            y[a:b] += shift[:, None]
+            np.multiply(rows[a:b], scale[:, None], out=out[a:b])
+            out[a:b] += shift[:, None]
 
     parallel(len(x), part, x.nbytes > _WORTH)
     return y

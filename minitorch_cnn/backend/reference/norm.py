@@ -11,6 +11,7 @@ __all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "r
 
 
 def batch_norm(x, weight, bias, eps):
+    shape, x = x.shape, x.reshape(*x.shape[:2], -1)
     N, C, L = x.shape
     y, mean, var = np.zeros_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     for c in range(C):
@@ -20,10 +21,11 @@ def batch_norm(x, weight, bias, eps):
             for i in range(L):
                 xhat = (x[n, c, i] - mean[c]) / math.sqrt(var[c] + eps)
                 y[n, c, i] = xhat * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
-    return y, mean, var
+    return y.reshape(shape), mean, var
 
 
 def batch_norm_backward(grad, x, weight, mean, var, eps):
+    shape, x, grad = x.shape, x.reshape(*x.shape[:2], -1), grad.reshape(*x.shape[:2], -1)
     N, C, L = x.shape
     gx, gweight, gbias = np.zeros_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     for c in range(C):
@@ -37,13 +39,13 @@ def batch_norm_backward(grad, x, weight, mean, var, eps):
                 xhat = (x[n, c, i] - mean[c]) * inv
                 gx[n, c, i] = inv * (grad[n, c, i] - (gbias[c] + xhat * gweight[c]) / (N * L))
                 gx[n, c, i] *= 1 if weight is None else weight[c]
-    return gx, gweight, gbias
+    return gx.reshape(shape), gweight, gbias
 
 
 def channel_affine(x, scale, shift):
     y = np.zeros_like(x)
-    for n, c, i in np.ndindex(x.shape):
-        y[n, c, i] = x[n, c, i] * scale[c] + shift[c]
+    for index in np.ndindex(x.shape):
+        y[index] = x[index] * scale[index[1]] + shift[index[1]]
     return y
 
 
