@@ -51,6 +51,8 @@ class Tensor:
         elif isinstance(data, np.generic):
             data = np.asarray(data)
         elif not backend.is_array(data):
+            if data is None:
+                raise TypeError("a Tensor can't be made of None (a forward without its return?)")
             data = np.asarray(data, dtype=np.float32)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only a float tensor can require a gradient, this one is {data.dtype}; use .float()")
@@ -94,6 +96,11 @@ class Tensor:
         return self.shape[0]
 
     def __bool__(self):
+        if self.size != 1:
+            raise ValueError(
+                f"bool: a tensor of shape {self.shape} is neither true nor false; reduce it first, for example with "
+                ".numpy().all()"
+            )
         return bool(self.item())
 
     def __float__(self):
@@ -160,8 +167,11 @@ class Tensor:
         own = set()  # nodes whose gradient array was made in this walk and belongs to nobody else: += may write into it
         for node in _made_before(root):
             grad = gradients.pop(node)
+            if isinstance(grad, np.generic):  # NumPy's arithmetic makes these of arrays without dimensions
+                grad = np.asarray(grad)
             if node.hooks:
                 grad = _run_hooks(node, grad)
+                own.discard(node)  # a hook may have kept it, or have given an array of its own
             if isinstance(node, Tensor):
                 _accumulate(node, grad, exclusive=node in own)
                 continue
@@ -179,13 +189,15 @@ class Tensor:
                     own.add(parent)
                 else:
                     gradients[parent] = result
-                    if result is not grad and result.base is None and sum(r is result for r in results) == 1:
+                    if result is not grad and result.base is None and not _shared(result, results):
                         own.add(parent)
             if not retain_graph:
                 node.free()
 
     def retain_grad(self):
         """Keep `.grad` of a tensor that is not a leaf, too."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: this tensor requires no gradient, so there will be none to keep")
         if self.grad_fn is not None:
             self.grad_fn.retained = weakref.ref(self)
 
@@ -242,14 +254,30 @@ def _made_before(root):
 def _run_hooks(node, grad):
     for hook in list(node.hooks.values()):
         replaced = hook(grad)
-        if replaced is not None:
-            if replaced.shape != grad.shape or replaced.dtype != grad.dtype:
-                raise ValueError(
-                    f"hook: the gradient has shape {grad.shape} and dtype {grad.dtype}, "
-                    f"the hook returned shape {replaced.shape} and dtype {replaced.dtype}"
-                )
-            grad = replaced
+        if replaced is None:
+            continue
+        if not _is_raw(replaced) or replaced.shape != grad.shape or replaced.dtype != grad.dtype:
+            raise ValueError(
+                f"hook: the gradient is an array of shape {grad.shape} and dtype {grad.dtype}, "
+                f"the hook returned {_in_words(replaced)}"
+            )
+        grad = np.asarray(replaced) if isinstance(replaced, np.generic) else replaced
     return grad
+
+
+def _shared(result, results):
+    """Whether another of one backward's results is the same array, or a view of it."""
+    return len(results) > 1 and sum(r is result or (r is not None and r.base is result) for r in results) > 1
+
+
+def _is_raw(value):
+    return backend.is_array(value) or isinstance(value, np.generic)
+
+
+def _in_words(value):
+    if _is_raw(value):
+        return f"shape {value.shape}, dtype {value.dtype}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _accumulate(tensor, grad, exclusive):
@@ -338,11 +366,10 @@ class Function:
         for i, (result, expected) in enumerate(zip(results, self.inputs)):
             if expected is None:
                 continue
-            if result is None or (result.shape, result.dtype) != expected:
-                got = "None" if result is None else f"shape {result.shape}, dtype {result.dtype}"
+            if (type(result) is not type(grad) and not _is_raw(result)) or (result.shape, result.dtype) != expected:
                 raise RuntimeError(
-                    f"{type(self).__name__}.backward returned {got} for input {i}, which has shape {expected[0]}, "
-                    f"dtype {expected[1]}"
+                    f"{type(self).__name__}.backward returned {_in_words(result)} for input {i}, which is an array of "
+                    f"shape {expected[0]}, dtype {expected[1]}"
                 )
         if _anomaly:
             _refuse_nonfinite(self, results, [grad], "backward")
@@ -400,6 +427,8 @@ class detect_anomaly:
     """A `with` block that finds the operator which first makes a NaN or an infinity, forward or backward, and arrays that were
     changed in place between an operator's run and its backward. Slow: it looks at every value.
 
+    An infinity among an operator's inputs may pass through it, such as the -inf of an attention mask; a NaN never.
+
     >>> x = Tensor([0.0], requires_grad=True)
     >>> with detect_anomaly():
     ...     y = x.log()
@@ -429,20 +458,25 @@ def _users_line():
 
 
 def _refuse_nonfinite(function, made, given, direction="forward"):
+    infinite, nan = _kinds(given)
     for array in made if isinstance(made, tuple) else (made,):
         if array is None or array.dtype.kind != "f":
             continue
-        bad = ~backend.array_module(array).isfinite(array)
+        xp = backend.array_module(array)
+        bad = xp.isnan(array) if infinite else ~xp.isfinite(array)
         if bad.any():
-            index = tuple(int(i) for i in np.argwhere(backend.to_numpy(bad))[0])
-            already = any(
-                a is not None and a.dtype.kind == "f" and not np.isfinite(backend.to_numpy(a)).all() for a in given
-            )
+            index = tuple(int(i) for i in np.argwhere(backend.to_numpy(xp.asarray(bad)))[0])
             raise RuntimeError(
                 f"{type(function).__name__}: the {direction} pass made {array[index]} at index {index} of an array of shape "
-                f"{array.shape}{' (its input held a NaN or infinity already)' if already else ''}; "
+                f"{array.shape}{' (its input held a NaN or infinity already)' if infinite or nan else ''}; "
                 f"the operator was called at {getattr(function, 'where', 'a line outside detect_anomaly()')}"
             )
+
+
+def _kinds(arrays):
+    """Whether there is an infinity in the arrays, and whether there is a NaN."""
+    floats = [(a, backend.array_module(a)) for a in arrays if a is not None and a.dtype.kind == "f"]
+    return any(xp.isinf(a).any() for a, xp in floats), any(xp.isnan(a).any() for a, xp in floats)
 
 
 def _checksum(array):

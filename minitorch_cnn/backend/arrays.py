@@ -25,7 +25,7 @@ def canonical_device(device):
             return "cpu"
         match = re.fullmatch(r"cuda(?::(\d+))?", device)
         if match:
-            return f"cuda:{match.group(1) or 0}"
+            return f"cuda:{int(match.group(1) or 0)}"
     raise ValueError(f'unknown device {device!r}; known are "cpu", "cuda" and "cuda:N"')
 
 
@@ -36,7 +36,7 @@ def device_of(array):
 
 def array_module(array):
     """numpy for a numpy array (or scalar), cupy for a cupy array: the `xp` of code that runs on both."""
-    if isinstance(array, np.ndarray | np.generic):
+    if type(array) is np.ndarray or isinstance(array, np.ndarray | np.generic):
         return np
     import cupy
 

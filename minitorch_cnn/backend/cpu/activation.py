@@ -33,7 +33,7 @@ def erf(x):
 
 def _erf_single(x):
     """Abramowitz, Stegun 7.1.26: error at most 1.5e-7."""
-    t = abs(x)
+    t = np.asarray(abs(x))  # of an array without dimensions, abs makes a scalar that no `out=` takes
     t *= np.float32(0.3275911)
     t += np.float32(1)
     np.reciprocal(t, out=t)
