@@ -17,6 +17,8 @@ log_softmax   x_i - log of sum of e^x_j            dx = g - e^y sum of g
 
 import math
 
+import numpy as np
+
 from .. import backend
 from ..autograd import Function
 from ..backend import primitives as P
@@ -50,7 +52,7 @@ class LeakyReLU(Function):
         return x * self.factor(x.dtype)
 
     def factor(self, dtype):
-        return 1 + self.below * dtype.type(self.slope - 1)
+        return ~self.below + self.below * dtype.type(self.slope)  # 1 or the slope; 0.1 of the time of where
 
     def backward(self, grad):
         return grad * self.factor(grad.dtype)
@@ -197,9 +199,9 @@ class LogSoftmax(Function):
 
 
 def _sigmoid(x):
-    # 1 / (1 + e^-x) = (1 + tanh(x/2)) / 2, which cannot overflow
-    half = x.dtype.type(0.5)
-    return half + half * backend.array_module(x).tanh(x * half)
+    # (1 + tanh(x/2)) / 2 could not overflow, but rounds to 0 from x = -17 on in float32, where log(sigmoid(x)) is -17
+    with np.errstate(over="ignore"):  # e^1000 is inf, and 1 / inf = 0 is right
+        return 1 / (1 + backend.array_module(x).exp(-x))
 
 
 def relu(input, inplace=False):
@@ -314,4 +316,7 @@ def _dim(op, input, dim):
         raise TypeError(
             f"{op}: say along which dim, e.g. {op}(x, dim=1) for a batch of logits; input.shape={input.shape}"
         )
-    return check.dim(op, dim, input.ndim)
+    number = check.dim(op, dim, input.ndim)
+    if 0 in input.shape[number : number + 1]:
+        raise ValueError(f"{op}: there are no values along dim {dim}; input.shape={input.shape}")
+    return number

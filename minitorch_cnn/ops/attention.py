@@ -53,15 +53,24 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
 
 def attention_scores(query, key, attn_mask=None, is_causal=False, scale=None):
     """q k^T * scale + mask: what the softmax is taken of, (..., L, S)."""
+    op = "scaled_dot_product_attention"
     scores = matmul(mul(query, 1 / math.sqrt(query.shape[-1]) if scale is None else scale), transpose(key, -2, -1))
     xp = backend.array_module(scores.data)
     if is_causal:
         if attn_mask is not None:
-            raise ValueError("scaled_dot_product_attention: give attn_mask or is_causal, not both")
+            raise ValueError(f"{op}: give attn_mask or is_causal, not both")
         attn_mask = xp.tri(*scores.shape[-2:], dtype=np.bool_)
     if attn_mask is None:
         return scores
-    mask = attn_mask if isinstance(attn_mask, Tensor) else Tensor(attn_mask)
+    mask = Tensor(attn_mask) if backend.is_array(attn_mask) else attn_mask
+    check.tensor(op, "attn_mask", mask)
+    if mask.dtype.kind not in "bf":
+        raise TypeError(
+            f"{op}: attn_mask must be bool (True where a key may be seen) or float (added to the scores), got {mask.dtype}"
+        )
+    fits = mask.ndim <= scores.ndim and all(m in (1, n) for m, n in zip(mask.shape[::-1], scores.shape[::-1]))
+    if not fits:
+        raise ValueError(f"{op}: attn_mask must broadcast to (..., L, S) = {scores.shape}, got {mask.shape}")
     if mask.dtype.kind == "b":
         mask = Tensor(xp.where(mask.data, scores.dtype.type(0), scores.dtype.type(-np.inf)))
     return add(scores, mask)

@@ -94,8 +94,8 @@ class Pow(Function):
             # x**(y-1) is infinite at x = 0 for y < 1, but the gradient of x**0 is 0 everywhere
             gx = sum_to_shape(grad * (y * x ** xp.where(y == 0, one, y - one)), x.shape)
         if self.needs_input_grad[1]:
-            positive = x > 0
-            log = xp.log(xp.where(positive, x, x.dtype.type(1)))  # 0**y is 0 for y > 0: no gradient there
+            flat = (x == 0) & (y >= 0)  # 0**y is 0 for all y > 0: no gradient there
+            log = xp.log(xp.where(flat, x.dtype.type(1), x))
             gy = sum_to_shape(grad * self.z * log, y.shape)
         return gx, gy
 
@@ -169,10 +169,8 @@ class Maximum(Function):
     def forward(self, x, y):
         xp = backend.array_module(x)
         self.shapes = x.shape, y.shape
-        # where both are equal, each gets half of the gradient, as in PyTorch
-        self.share = (
-            (self.sign * x > self.sign * y).astype(x.dtype) + (self.sign * x >= self.sign * y)
-        ) / x.dtype.type(2)
+        chosen, equal = (x > y if self.sign > 0 else x < y), x == y
+        self.share = chosen + equal * x.dtype.type(0.5)  # equal values get half of the gradient each, as in PyTorch
         return xp.maximum(x, y) if self.sign > 0 else xp.minimum(x, y)
 
     def backward(self, grad):
@@ -206,7 +204,7 @@ class ToDevice(Function):
 
 def operands(op, x, y):
     """x and y as Tensors of one dtype and of shapes that broadcast; numbers and arrays become constants of the other's dtype."""
-    if type(x) is not type(y) or x.data.dtype != y.data.dtype:
+    if type(x) is not Tensor or type(y) is not Tensor or x.data.dtype != y.data.dtype:
         x, y = _common(op, x, y)
     if x.data.shape != y.data.shape:
         for n, m in zip(x.shape[::-1], y.shape[::-1]):
@@ -230,12 +228,25 @@ def _common(op, x, y):
     return x, y
 
 
+_CONSTANTS = (int, float, np.generic, list, tuple, numbers.Number)
+
+
+def is_constant(value):
+    """Whether `value` can be an operand beside a Tensor: a number, an array or a list."""
+    return isinstance(value, _CONSTANTS) or backend.is_array(value)
+
+
 def _constant(op, value, tensor):
-    if not (isinstance(value, numbers.Number | np.generic | list | tuple) or backend.is_array(value)):
-        raise TypeError(f"{op}: expected a Tensor, a number or an array, got {type(value).__name__}")
+    if not is_constant(value) or not isinstance(tensor, Tensor):
+        both = f"{type(value).__name__} and {type(tensor).__name__}" if is_constant(value) else type(value).__name__
+        raise TypeError(f"{op}: expected a Tensor, and with it a Tensor, a number or an array; got {both}")
     xp, dtype = backend.array_module(tensor.data), tensor.dtype
-    if dtype.kind != "f" and (isinstance(value, float) or getattr(getattr(value, "dtype", None), "kind", "i") == "f"):
-        dtype = np.dtype(np.float32)  # an integer tensor and a float
+    if dtype.kind != "f":  # an integer or bool tensor with a float becomes float32; with integers NumPy finds the dtype
+        own = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+        if own.kind == "f":
+            dtype = np.dtype(np.float32)
+        elif dtype.kind == "b" or not isinstance(value, int):
+            dtype = own
     return Tensor(xp.asarray(value, dtype=dtype))
 
 
@@ -346,6 +357,8 @@ def where(condition, input, other):
     [1.0, 0.0]
     """
     condition = condition if isinstance(condition, Tensor) else Tensor(np.asarray(condition))
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        input = Tensor(input)
     if condition.dtype.kind != "b":
         raise TypeError(f"where: condition must be bool, got {condition.dtype}")
     x, y = operands("where", input, other)
@@ -365,8 +378,7 @@ def to(input, *where, dtype=None, device=None):
             device = value
         else:
             dtype = value
-    if dtype is not None and np.dtype(dtype) != input.dtype:
-        dtype = np.dtype(dtype)
+    if dtype is not None and (dtype := _dtype(dtype)) != input.dtype:
         if dtype.kind == "f":
             input = ToDtype.apply(input, dtype=dtype)
         else:
@@ -374,6 +386,15 @@ def to(input, *where, dtype=None, device=None):
     if device is not None and backend.canonical_device(device) != input.device:
         input = ToDevice.apply(input, device=device)
     return input
+
+
+def _dtype(value):
+    try:
+        return np.dtype(value)
+    except TypeError:
+        raise ValueError(
+            f'to: {value!r} is neither a device ("cpu", "cuda", "cuda:N") nor a dtype such as "float64"'
+        ) from None
 
 
 def _compared(op, x, y):

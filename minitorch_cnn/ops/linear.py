@@ -66,6 +66,8 @@ def linear(input, weight, bias=None):
     """
     check.float_tensor("linear", "input", input, min_ndim=1)
     check.float_tensor("linear", "weight", weight, ndim=2)
+    if bias is not None:
+        check.float_tensor("linear", "bias", bias, ndim=1)
     check.same_dtype("linear", input=input, weight=weight, bias=bias)
     if input.shape[-1] != weight.shape[1]:
         flat = input.ndim == 4 and input.size == input.shape[0] * weight.shape[1]

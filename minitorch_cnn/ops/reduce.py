@@ -118,7 +118,10 @@ def sum(input, dim=None, keepdim=False):
 def mean(input, dim=None, keepdim=False):
     """The mean along `dim` (an int, several, or None for all of them)."""
     check.float_tensor("mean", "input", input)
-    return Mean.apply(input, dims=_dims("mean", dim, input.ndim), keepdim=keepdim)
+    dims = _dims("mean", dim, input.ndim)
+    if any(input.shape[d] == 0 for d in dims):
+        raise ValueError(f"mean: there are no values to take the mean of; input.shape={input.shape}, dim={dim}")
+    return Mean.apply(input, dims=dims, keepdim=keepdim)
 
 
 def var(input, dim=None, unbiased=None, *, correction=1, keepdim=False):
@@ -167,17 +170,15 @@ def min(input, dim=None, keepdim=False):
 
 
 def _extreme(op, input, dim, keepdim, largest):
-    check.tensor(op, "input", input)
-    if input.size == 0:
-        raise ValueError(f"{op}: the tensor is empty; input.shape={input.shape}")
-    if dim is None:
+    axis = _axis(op, input, dim)
+    if axis is None:
         return Extremes.apply(input, dims=tuple(range(input.ndim)), largest=largest)
-    dim = check.dim(op, dim, input.ndim)
-    indices = input.data.argmax(dim) if largest else input.data.argmin(dim)
-    indices = backend.array_module(input.data).expand_dims(indices, dim)
-    values = Pick.apply(input, indices=indices, dim=dim)
+    indices = _argument(input, axis, True, largest)
+    if input.ndim == 0:
+        return Extreme(input, Tensor(indices))
+    values = Pick.apply(input, indices=indices, dim=axis)
     if not keepdim:
-        values, indices = values.squeeze(dim), indices.squeeze(dim)
+        values, indices = values.squeeze(axis), indices.squeeze(axis)
     return Extreme(values, Tensor(indices))
 
 
@@ -188,13 +189,22 @@ def argmax(input, dim=None, keepdim=False):
     >>> Tensor([[1.0, 5.0], [7.0, 2.0]]).argmax(1).numpy().tolist()
     [1, 0]
     """
-    check.tensor("argmax", "input", input)
-    if input.size == 0:
-        raise ValueError(f"argmax: the tensor is empty; input.shape={input.shape}")
-    axis = None if dim is None else check.dim("argmax", dim, input.ndim)
-    return Tensor(input.data.argmax(axis, keepdims=keepdim))
+    return Tensor(_argument(input, _axis("argmax", input, dim), keepdim, largest=True))
 
 
 def argmin(input, dim=None, keepdim=False):
     """Where the smallest value stands (the first of equal ones): int64, outside the graph."""
-    return argmax(-input, dim, keepdim)
+    return Tensor(_argument(input, _axis("argmin", input, dim), keepdim, largest=False))
+
+
+def _argument(input, axis, keepdim, largest):
+    return (input.data.argmax if largest else input.data.argmin)(axis, keepdims=keepdim)
+
+
+def _axis(op, input, dim):
+    """`dim` counted from 0, or None for all; there must be something to choose from."""
+    check.tensor(op, "input", input)
+    axis = None if dim is None else check.dim(op, dim, input.ndim)
+    if input.size == 0 and (axis is None or input.shape[axis] == 0):
+        raise ValueError(f"{op}: there are no values to choose from; input.shape={input.shape}, dim={dim}")
+    return axis

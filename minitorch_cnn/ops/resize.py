@@ -100,6 +100,8 @@ def interpolate(
     """
     op = "interpolate"
     check.float_tensor(op, "input", input, ndim=4)
+    if 0 in input.shape[2:]:
+        raise ValueError(f"{op}: the image has no pixels; input.shape={input.shape}")
     check.one_of(op, "mode", mode, ("nearest", "nearest-exact", "bilinear"))
     if mode != "bilinear" and (align_corners is not None or antialias):
         raise ValueError(f'interpolate: align_corners and antialias go with mode="bilinear", not "{mode}"')

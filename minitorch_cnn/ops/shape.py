@@ -209,7 +209,9 @@ def expand(input, *shape):
     shape = _ints("expand", shape)
     kept = (1,) * (len(shape) - input.ndim) + input.shape
     wanted = tuple(k if n == -1 else n for n, k in zip(shape, kept))
-    if len(shape) < input.ndim or any(k not in (1, n) for n, k in zip(wanted, kept)):
+    new = len(shape) - input.ndim
+    fits = new >= 0 and -1 not in shape[:new]  # a new dimension has no extent to keep
+    if not fits or not all(n >= 0 and k in (1, n) for n, k in zip(wanted, kept)):
         raise ValueError(f"expand: a tensor of shape {input.shape} can't be expanded to {shape}")
     return Expand.apply(input, shape=wanted)
 
@@ -232,7 +234,9 @@ def getitem(input, index):
 def _plain_index(i):
     if isinstance(i, Tensor):
         return i.data
-    return np.asarray(i) if isinstance(i, list) else i
+    if isinstance(i, list | tuple | range):
+        return np.asarray(i, dtype=np.intp if len(i) == 0 else None)
+    return i
 
 
 def cat(tensors, dim=0):
@@ -248,6 +252,8 @@ def cat(tensors, dim=0):
     for t in tensors:
         check.tensor("cat", "each element", t)
     check.same_dtype("cat", **{f"tensors[{i}]": t for i, t in enumerate(tensors)})
+    if any(t.ndim == 0 for t in tensors):
+        raise ValueError("cat: a tensor without dimensions can't be joined to others; use stack")
     dim = check.dim("cat", dim, tensors[0].ndim)
     outer = [(*t.shape[:dim], *t.shape[dim + 1 :]) for t in tensors]
     if any(t.ndim != tensors[0].ndim for t in tensors) or any(o != outer[0] for o in outer):
@@ -263,6 +269,11 @@ def stack(tensors, dim=0):
     (2, 2)
     """
     tensors = list(tensors)
+    if not tensors:
+        raise ValueError("stack: no tensors given")
+    for t in tensors:
+        check.tensor("stack", "each element", t)
+    dim = check.dim("stack", dim, tensors[0].ndim + 1)
     if len({t.shape for t in tensors}) > 1:
         raise ValueError(f"stack: all tensors must have one shape, got {', '.join(str(t.shape) for t in tensors)}")
     return cat([unsqueeze(t, dim) for t in tensors], dim)

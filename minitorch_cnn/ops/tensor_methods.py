@@ -22,9 +22,22 @@ Tensor.__matmul__ = linear.matmul
 Tensor.__getitem__ = shape.getitem
 Tensor.__iter__ = lambda self: (self[i] for i in range(len(self)))
 
-# comparisons; a tensor stays usable as a key, by identity
-Tensor.__eq__ = elementwise.eq
-Tensor.__ne__ = elementwise.ne
+
+def _equal(self, other):
+    return elementwise.eq(self, other) if _comparable(other) else NotImplemented
+
+
+def _not_equal(self, other):
+    return elementwise.ne(self, other) if _comparable(other) else NotImplemented
+
+
+def _comparable(other):
+    return isinstance(other, Tensor) or elementwise.is_constant(other)
+
+
+# comparisons; a tensor stays usable as a key, by identity, and `x == None` is False
+Tensor.__eq__ = _equal
+Tensor.__ne__ = _not_equal
 Tensor.__lt__ = elementwise.lt
 Tensor.__le__ = elementwise.le
 Tensor.__gt__ = elementwise.gt
