@@ -1,12 +1,70 @@
 """Modules that hold modules."""
 
+from ..ops import check
 from .module import Module
 
 
-class Sequential(Module):
+class _Modules(Module):
+    """What Sequential and ModuleList share: modules under the names "0", "1", ..., which are found by number."""
+
+    def append(self, module):
+        """Add a module at the end; returns self."""
+        number = len(self)
+        while str(number) in vars(self):  # after a slice or a deletion the last name may be higher
+            number += 1
+        self.add_module(str(number), module)
+        return self
+
+    def extend(self, modules):
+        """Add several modules at the end; returns self."""
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self, index, module):
+        """Put a module before the one of this number, and number them all anew; returns self."""
+        self.append(module)  # refuses what is no module before anything is moved
+        modules = list(self)
+        modules.insert(index, modules.pop())
+        return self._renumber(modules)
+
+    def __len__(self):
+        return sum(1 for _ in self._submodules())
+
+    def __iter__(self):
+        return (module for _, module in self._submodules())
+
+    def __getitem__(self, index):
+        return getattr(self, self._name(index))
+
+    def __setitem__(self, index, module):
+        self.add_module(self._name(index), module)
+
+    def __delitem__(self, index):
+        modules = list(self)
+        if not isinstance(index, slice):
+            self._name(index)
+        del modules[index]
+        self._renumber(modules)
+
+    def _name(self, index):
+        names = [name for name, _ in self._submodules()]
+        if not -len(names) <= check.integer(type(self).__name__, "the index", index) < len(names):
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range, there are {len(names)} modules")
+        return names[index]
+
+    def _renumber(self, modules):
+        for name, _ in list(self._submodules()):
+            delattr(self, name)
+        return self.extend(modules)
+
+
+class Sequential(_Modules):
     """Modules one after the other: each one's output is the next one's input.
 
     Args: the modules, or one dict of names and modules. Without names they are called "0", "1", ...
+    A slice is a Sequential of the same modules under the same names.
+    Raises: TypeError on anything that isn't a Module (wrap a function, or use its layer: nn.ReLU()).
 
     >>> from minitorch_cnn import nn
     >>> net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
@@ -20,29 +78,20 @@ class Sequential(Module):
             self.add_module(str(name), module)
 
     def forward(self, input):
-        for module in self.children():
+        for module in self:
             input = module(input)
         return input
 
-    def append(self, module):
-        """Add a module at the end; returns self."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def __len__(self):
-        return len(list(self.children()))
-
-    def __iter__(self):
-        return self.children()
-
     def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)(dict(list(self.named_children())[index]))
-        return list(self.children())[index]
+        return (
+            Sequential(dict(list(self._submodules())[index]))
+            if isinstance(index, slice)
+            else super().__getitem__(index)
+        )
 
 
-class ModuleList(Module):
-    """A list of modules whose parameters are found. It has no forward: loop over it.
+class ModuleList(_Modules):
+    """A list of modules whose parameters are found. It has no forward: loop over it. A slice is numbered anew.
 
     >>> from minitorch_cnn import nn
     >>> layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
@@ -53,26 +102,11 @@ class ModuleList(Module):
     def __init__(self, modules=()):
         self.extend(modules)
 
-    def append(self, module):
-        """Add a module at the end; returns self."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules):
-        """Add several modules at the end; returns self."""
-        for module in modules:
-            self.append(module)
-        return self
-
-    def __len__(self):
-        return len(list(self.children()))
-
-    def __iter__(self):
-        return self.children()
+    def forward(self, *args, **kwargs):
+        raise NotImplementedError("ModuleList has no forward: loop over it, or use Sequential")
 
     def __getitem__(self, index):
-        modules = list(self.children())[index]
-        return ModuleList(modules) if isinstance(index, slice) else modules
+        return ModuleList(list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
 
 
 class Identity(Module):
