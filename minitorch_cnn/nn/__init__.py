@@ -23,7 +23,7 @@ from .activation import (
     Tanh,
 )
 from .dropout import Dropout
-from .resize import ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d
+from .resize import ConstantPad2d, ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d
 from .attention import MultiheadAttention
 from .loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from .summary import summary

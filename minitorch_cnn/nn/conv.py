@@ -13,24 +13,37 @@ from .module import Module, Parameter
 class _Conv(Module):
     """What Conv2d and ConvTranspose2d share: sizes, checks, weights."""
 
-    def __init__(self, op, shape, fan_in, in_channels, out_channels, groups, bias):
-        for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            check.integer(op, name, value, least=1)
+    def __init__(self, in_channels, out_channels, kernel_size, stride, dilation, groups, bias, transposed):
+        op = type(self).__name__
+        self.in_channels = check.integer(op, "in_channels", in_channels, least=1)
+        self.out_channels = check.integer(op, "out_channels", out_channels, least=1)
+        self.kernel_size = check.pair(op, "kernel_size", kernel_size, least=1)
+        self.stride = check.pair(op, "stride", stride, least=1)
+        self.dilation = check.pair(op, "dilation", dilation, least=1)
+        self.groups = check.integer(op, "groups", groups, least=1)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
-                f"{op}: in_channels={in_channels} and out_channels={out_channels} can't be cut into {groups} groups"
+                f"{op}: in_channels={in_channels} and out_channels={out_channels} can't both be cut into {groups} groups"
             )
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
+        shape = (first, second // groups, *self.kernel_size)
         self.weight = Parameter(np.zeros(shape, np.float32))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
-        bound = 1 / math.sqrt(fan_in)
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
         init.uniform_(self.weight, -bound, bound)
         if bias:
             init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self):
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        for name, default in (("padding", (0, 0)), ("output_padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)):
+        defaults = {
+            "padding": (0, 0),
+            "dilation": (1, 1),
+            "output_padding": (0, 0),
+            "groups": 1,
+            "padding_mode": "zeros",
+        }
+        for name, default in defaults.items():
             if getattr(self, name, default) != default:
                 text += f", {name}={getattr(self, name)}"
         return text + ("" if self.bias is not None else ", bias=False")
@@ -65,23 +78,29 @@ class Conv2d(_Conv):
         bias=True,
         padding_mode="zeros",
     ):
-        self.kernel_size = check.pair("Conv2d", "kernel_size", kernel_size, least=1)
-        self.stride = check.pair("Conv2d", "stride", stride, least=1)
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias, transposed=False)
+        if isinstance(padding, str):
+            check.one_of("Conv2d", "padding", padding, ("valid", "same"))
+            if padding == "same" and self.stride != (1, 1):
+                raise ValueError(f'Conv2d: padding="same" needs stride 1, got {self.stride}')
         self.padding = padding if isinstance(padding, str) else check.pair("Conv2d", "padding", padding)
-        self.dilation = check.pair("Conv2d", "dilation", dilation, least=1)
         check.one_of("Conv2d", "padding_mode", padding_mode, ("zeros", "reflect", "replicate"))
-        if padding_mode != "zeros" and isinstance(padding, str):
-            raise ValueError(f'Conv2d: padding_mode="{padding_mode}" needs numbers for padding, got {padding!r}')
         self.padding_mode = padding_mode
-        shape = (out_channels, in_channels // max(groups, 1), *self.kernel_size)
-        super().__init__("Conv2d", shape, max(math.prod(shape[1:]), 1), in_channels, out_channels, groups, bias)
 
     def forward(self, input):
-        if self.padding_mode == "zeros":
+        if self.padding_mode == "zeros" or self.padding == "valid":
             return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-        ph, pw = self.padding
-        input = F.pad(input, (pw, pw, ph, ph), mode=self.padding_mode)
+        check.float_tensor("Conv2d", "input", input, ndim=4)
+        input = F.pad(input, self._sides(), mode=self.padding_mode)
         return F.conv2d(input, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+    def _sides(self):
+        """The padding as (left, right, top, bottom); of an odd "same" the larger half is at the right and bottom."""
+        if self.padding == "same":
+            height, width = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size))
+            return width // 2, width - width // 2, height // 2, height - height // 2
+        ph, pw = self.padding
+        return pw, pw, ph, ph
 
 
 class ConvTranspose2d(_Conv):
@@ -108,14 +127,9 @@ class ConvTranspose2d(_Conv):
         bias=True,
         dilation=1,
     ):
-        op = "ConvTranspose2d"
-        self.kernel_size = check.pair(op, "kernel_size", kernel_size, least=1)
-        self.stride = check.pair(op, "stride", stride, least=1)
-        self.padding = check.pair(op, "padding", padding)
-        self.output_padding = check.pair(op, "output_padding", output_padding)
-        self.dilation = check.pair(op, "dilation", dilation, least=1)
-        shape = (in_channels, out_channels // max(groups, 1), *self.kernel_size)
-        super().__init__(op, shape, max(math.prod(shape[1:]), 1), in_channels, out_channels, groups, bias)
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, bias, transposed=True)
+        self.padding = check.pair("ConvTranspose2d", "padding", padding)
+        self.output_padding = check.pair("ConvTranspose2d", "output_padding", output_padding)
 
     def forward(self, input):
         return F.conv_transpose2d(
@@ -124,20 +138,30 @@ class ConvTranspose2d(_Conv):
 
 
 class Unfold(Module):
-    """im2col: (N, C, H, W) -> (N, C*KH*KW, L). See `functional.unfold`."""
+    """im2col: (N, C, H, W) -> (N, C*KH*KW, L). Arguments as functional.unfold."""
 
     def __init__(self, kernel_size, dilation=1, padding=0, stride=1):
-        self.options = (kernel_size, dilation, padding, stride)
+        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
 
     def forward(self, input):
-        return F.unfold(input, *self.options)
+        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self):
+        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
 
 class Fold(Module):
-    """col2im: (N, C*KH*KW, L) -> (N, C, H, W). See `functional.fold`."""
+    """col2im: (N, C*KH*KW, L) -> (N, C, H, W). Arguments as functional.fold."""
 
     def __init__(self, output_size, kernel_size, dilation=1, padding=0, stride=1):
-        self.options = (output_size, kernel_size, dilation, padding, stride)
+        self.output_size = output_size
+        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
 
     def forward(self, input):
-        return F.fold(input, *self.options)
+        return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self):
+        return (
+            f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, "
+            f"padding={self.padding}, stride={self.stride}"
+        )

@@ -23,7 +23,7 @@ class Linear(Module):
     def __init__(self, in_features, out_features, bias=True):
         self.in_features = check.integer("Linear", "in_features", in_features, least=1)
         self.out_features = check.integer("Linear", "out_features", out_features, least=1)
-        self.weight = Parameter(np.zeros((out_features, in_features), np.float32))
+        self.weight = Parameter(np.zeros((self.out_features, self.in_features), np.float32))
         self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
         bound = 1 / math.sqrt(in_features)
         init.uniform_(self.weight, -bound, bound)

@@ -23,11 +23,7 @@ class _BatchNorm(Module):
             self.running_mean = self.running_var = self.num_batches_tracked = None
 
     def forward(self, input):
-        if input.ndim not in self.dimensions:
-            wanted = " or ".join(map(str, self.dimensions))
-            raise ValueError(
-                f"{type(self).__name__}: x must have {wanted} dimensions, got {input.ndim}; x.shape={input.shape}"
-            )
+        check.float_tensor(type(self).__name__, "input", input, ndim=self.dimensions)
         momentum = 0.0
         if self.training and self.track_running_stats:
             self.num_batches_tracked.data += 1
@@ -78,10 +74,22 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(Module):
-    """Each sample's last dimensions to mean 0 and variance 1. Source: Ba et al. (1607.06450); torch.nn.LayerNorm."""
+    """Each sample's last dimensions to mean 0 and variance 1. Arguments as functional.layer_norm.
+
+    Args:
+        normalized_shape: an int or a tuple: the extents of the last dimensions.
+        eps: added to the variance.
+        elementwise_affine: whether there are weight and bias, of that shape; bias: False leaves the bias out.
+    Source: Ba et al. (1607.06450); torch.nn.LayerNorm.
+
+    >>> from minitorch_cnn import Tensor, nn
+    >>> nn.LayerNorm(2, eps=0)(Tensor([[1.0, 3.0], [10.0, 30.0]])).numpy().tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
+    """
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
         shape = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+        shape = tuple(check.integer("LayerNorm", "normalized_shape", n, least=1) for n in shape)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
         self.weight = Parameter(np.ones(shape, np.float32)) if elementwise_affine else None
         self.bias = Parameter(np.zeros(shape, np.float32)) if elementwise_affine and bias else None
@@ -94,10 +102,23 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """Each sample's groups of channels to mean 0 and variance 1. Source: Wu, He (1803.08494); torch.nn.GroupNorm."""
+    """Each sample's groups of channels to mean 0 and variance 1, then each channel scaled and shifted.
+
+    Args:
+        num_groups: a divisor of num_channels; 1: all channels together, num_channels: each alone.
+        num_channels: C.
+        eps: added to the variance.
+        affine: whether there are weight and bias, one of each a channel.
+    Source: Wu, He (1803.08494); torch.nn.GroupNorm.
+
+    >>> from minitorch_cnn import Tensor, nn
+    >>> nn.GroupNorm(2, 4, eps=0)(Tensor([[[1.0], [3.0], [10.0], [30.0]]])).numpy().ravel().tolist()
+    [-1.0, 1.0, -1.0, 1.0]
+    """
 
     def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
-        if num_channels % check.integer("GroupNorm", "num_groups", num_groups, least=1):
+        check.integer("GroupNorm", "num_groups", num_groups, least=1)
+        if check.integer("GroupNorm", "num_channels", num_channels, least=1) % num_groups:
             raise ValueError(f"GroupNorm: the {num_channels} channels can't be cut into {num_groups} groups")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = Parameter(np.ones(num_channels, np.float32)) if affine else None

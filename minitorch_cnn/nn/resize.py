@@ -1,6 +1,7 @@
 """Layers that change an image's size without learning."""
 
 from .. import functional as F
+from ..ops import check
 from .module import Module
 
 
@@ -17,14 +18,19 @@ class Upsample(Module):
         )
 
     def extra_repr(self):
-        return f"size={self.size}, scale_factor={self.scale_factor}, mode={self.mode!r}"
+        size = f"size={self.size}" if self.scale_factor is None else f"scale_factor={self.scale_factor}"
+        return f"{size}, mode={self.mode!r}"
 
 
 class _Pad2d(Module):
     mode = ""
 
     def __init__(self, padding):
-        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)  # left, right, top, bottom
+        op = type(self).__name__
+        sides = padding if isinstance(padding, tuple | list) else (padding,) * 4
+        if len(sides) != 4:
+            raise ValueError(f"{op}: padding must be an int or (left, right, top, bottom), got {padding!r}")
+        self.padding = tuple(check.integer(op, "padding", n) for n in sides)
 
     def forward(self, input):
         return F.pad(input, self.padding, mode=self.mode)
@@ -33,8 +39,27 @@ class _Pad2d(Module):
         return f"{self.padding}"
 
 
+class ConstantPad2d(_Pad2d):
+    """One value around the image: padding is an int, or (left, right, top, bottom); negative numbers crop.
+
+    >>> from minitorch_cnn import Tensor, nn
+    >>> nn.ConstantPad2d((1, 0, 0, 1), 9.0)(Tensor([[[[1.0, 2.0]]]])).numpy().tolist()
+    [[[[9.0, 1.0, 2.0], [9.0, 9.0, 9.0]]]]
+    """
+
+    def __init__(self, padding, value):
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input):
+        return F.pad(input, self.padding, value=self.value)
+
+    def extra_repr(self):
+        return f"padding={self.padding}, value={self.value}"
+
+
 class ZeroPad2d(_Pad2d):
-    """Zeros around the image: an int, or (left, right, top, bottom)."""
+    """Zeros around the image: an int, or (left, right, top, bottom); negative numbers crop."""
 
     mode = "constant"
 
