@@ -37,7 +37,9 @@ class MultiheadAttention(Module):
     """
 
     def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, batch_first=False):
+        check.integer("MultiheadAttention", "embed_dim", embed_dim, least=1)
         check.integer("MultiheadAttention", "num_heads", num_heads, least=1)
+        check.in_range("MultiheadAttention", "dropout", dropout, 0.0, 1.0)
         if embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: embed_dim {embed_dim} can't be cut into {num_heads} heads")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
@@ -60,18 +62,20 @@ class MultiheadAttention(Module):
             need_weights: also return the attention weights.
             average_attn_weights: their mean over heads (N, L, S), or each head's (N, heads, L, S).
         Returns: (output, weights or None).
+        Raises: ValueError if a shape doesn't fit the others; TypeError on a mask of integers, or on mixed dtypes.
         """
+        self._check(query, key, value)
         if not self.batch_first:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
         N, L, E = query.shape
-        S, heads = key.shape[1], self.num_heads
+        heads = self.num_heads
         q, k, v = (
             self._project(t, slice(i * E, (i + 1) * E))  # (N, L or S, E)
             .reshape(N, -1, heads, E // heads)
             .transpose(1, 2)  # (N, heads, L or S, E/heads)
             for i, t in enumerate((query, key, value))
         )
-        scores = attention_scores(q, k, self._mask(attn_mask, key_padding_mask, N, L, S, query))
+        scores = attention_scores(q, k, self._mask(attn_mask, key_padding_mask, q, k))
         weights = F.softmax(scores, dim=-1)  # (N, heads, L, S)
         weights = F.dropout(weights, self.dropout, self.training)
         output = (weights @ v).transpose(1, 2).reshape(N, L, E)
@@ -85,19 +89,42 @@ class MultiheadAttention(Module):
     def _project(self, t, rows):
         return F.linear(t, self.in_proj_weight[rows], None if self.in_proj_bias is None else self.in_proj_bias[rows])
 
-    def _mask(self, attn_mask, key_padding_mask, N, L, S, query):
-        """Both masks as one float array to be added to the scores, or None."""
+    def _check(self, query, key, value):
+        op = "MultiheadAttention"
+        batch, length = (0, 1) if self.batch_first else (1, 0)
+        for name, t in (("query", query), ("key", key), ("value", value)):
+            check.float_tensor(op, name, t)
+            if t.ndim != 3 or t.shape[2] != self.embed_dim:
+                layout = "(batch, length, features)" if self.batch_first else "(length, batch, features)"
+                raise ValueError(
+                    f"{op}: {name} must be {layout} with {self.embed_dim} features; {name}.shape={t.shape}"
+                )
+        if not query.shape[batch] == key.shape[batch] == value.shape[batch] or key.shape[length] != value.shape[length]:
+            raise ValueError(
+                f"{op}: query, key and value must have one batch size, key and value one length (batch_first={self.batch_first}); "
+                f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
+            )
+
+    def _mask(self, attn_mask, key_padding_mask, q, k):
+        """Both masks as one tensor that is added to the scores (N, heads, L, S), or None."""
+        (N, heads, L, _), S = q.shape, k.shape[2]
         total = None
-        for mask, shape in ((attn_mask, None), (key_padding_mask, (N, 1, 1, S))):
+        for name, mask, shapes in (
+            ("attn_mask", attn_mask, {(L, S): (1, 1, L, S), (N * heads, L, S): (N, heads, L, S)}),
+            ("key_padding_mask", key_padding_mask, {(N, S): (N, 1, 1, S)}),
+        ):
             if mask is None:
                 continue
-            mask = mask.data if isinstance(mask, Tensor) else mask
-            xp = backend.array_module(query.data)
+            xp = backend.array_module(q.data)
+            mask = mask if isinstance(mask, Tensor) else Tensor(xp.asarray(mask))
+            if mask.shape not in shapes:
+                wanted = " or ".join(map(str, shapes))
+                raise ValueError(f"MultiheadAttention: {name} must have shape {wanted}, got {mask.shape}")
             if mask.dtype.kind == "b":
-                mask = xp.where(mask, query.dtype.type(-np.inf), query.dtype.type(0))
-            if shape is None:
-                shape = (N, self.num_heads, L, S) if mask.ndim == 3 else (1, 1, L, S)
-            mask = mask.astype(query.dtype).reshape(shape)
+                mask = Tensor(xp.where(mask.data, q.dtype.type(-np.inf), q.dtype.type(0)))
+            elif mask.dtype.kind != "f":
+                raise TypeError(f"MultiheadAttention: {name} must be bool (True: not seen) or float, got {mask.dtype}")
+            mask = mask.to(q.dtype).reshape(shapes[mask.shape])
             total = mask if total is None else total + mask
         return total
 
