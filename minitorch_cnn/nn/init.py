@@ -17,7 +17,15 @@ from .. import backend
 from ..backend import random
 from ..ops import check
 
-_GAINS = {"linear": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+_GAINS = {
+    "linear": 1.0,
+    "conv2d": 1.0,
+    "conv_transpose2d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,
+}
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -48,27 +56,44 @@ def _fill(tensor, values):
 
 def uniform_(tensor, a=0.0, b=1.0):
     """Uniform on [a, b)."""
+    if a > b:
+        raise ValueError(f"uniform_: a must be at most b, got a={a}, b={b}")
     return _fill(tensor, random.generator().uniform(a, b, tensor.shape))
 
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with the given mean and standard deviation."""
+    if std < 0:
+        raise ValueError(f"normal_: std must be at least 0, got {std}")
     return _fill(tensor, random.generator().normal(mean, std, tensor.shape))
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
-    """Normal, drawn again until it lies in [a, b] (absolute bounds, not multiples of std)."""
+    """Normal, drawn again until it lies in [a, b] (absolute bounds, not multiples of std).
+
+    Raises: ValueError if a isn't less than b, or if the mean is more than 2 std from [a, b].
+    """
     if not a < b:
         raise ValueError(f"trunc_normal_: a must be less than b, got a={a}, b={b}")
-    # the inverse of the cumulative distribution by bisection would need erfinv; drawing again is shorter, and exact
     if mean < a - 2 * std or mean > b + 2 * std:
         raise ValueError(
             f"trunc_normal_: mean {mean} is more than 2 std from [{a}, {b}]; hardly any draw would fall into it"
         )
-    values = random.generator().normal(mean, std, tensor.shape)
-    while (outside := (values < a) | (values > b)).any():
-        values[outside] = random.generator().normal(mean, std, int(outside.sum()))
-    return _fill(tensor, values)
+    random_numbers = random.generator()
+    values = np.empty(math.prod(tensor.shape))
+    missing = np.arange(len(values))
+    nearest = min(max(mean, a), b)  # where in [a, b] the density is highest
+    while len(missing):
+        if b - a > std:
+            draw = random_numbers.normal(mean, std, len(missing))
+            good = (draw >= a) & (draw <= b)
+        else:  # so narrow that few normal draws would hit it: draw uniformly, keep with a probability like the density
+            draw = random_numbers.uniform(a, b, len(missing))
+            density = np.exp(((nearest - mean) ** 2 - (draw - mean) ** 2) / (2 * std**2))
+            good = random_numbers.random(len(missing)) < density
+        values[missing[good]] = draw[good]
+        missing = missing[~good]
+    return _fill(tensor, values.reshape(tensor.shape))
 
 
 def constant_(tensor, val):
@@ -134,6 +159,18 @@ def _kaiming_std(op, tensor, a, mode, nonlinearity):
     check.one_of(op, "mode", mode, ("fan_in", "fan_out"))
     fan = fans(tensor)[0 if mode == "fan_in" else 1]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def sparse_(tensor, sparsity, std=0.01):
+    """A matrix with the fraction `sparsity` of each column 0, the rest normal with mean 0. Martens 2010."""
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: the tensor must have 2 dimensions, got shape {tensor.shape}")
+    check.in_range("sparse_", "sparsity", sparsity, 0.0, 1.0)
+    rows, columns = tensor.shape
+    values = random.generator().normal(0.0, std, tensor.shape)
+    for column in range(columns):
+        values[random.generator().permutation(rows)[: math.ceil(sparsity * rows)], column] = 0
+    return _fill(tensor, values)
 
 
 def orthogonal_(tensor, gain=1.0):
