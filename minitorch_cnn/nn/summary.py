@@ -1,16 +1,18 @@
 """A table of a network's layers: output shape, parameters, multiply-adds."""
 
+import inspect
 import math
 from collections import namedtuple
 
 import numpy as np
 
 from ..autograd import Tensor, no_grad
+from ..ops import check
 from .attention import MultiheadAttention
 from .conv import Conv2d, ConvTranspose2d
 from .linear import Linear
 
-Row = namedtuple("Row", ["name", "kind", "depth", "output_shape", "parameters", "macs"])
+Row = namedtuple("Row", ["name", "kind", "depth", "output_shape", "parameters", "macs", "calls"])
 
 
 class Summary:
@@ -24,6 +26,7 @@ class Summary:
         cells = [("layer", "output shape", "parameters", "MACs")]
         for row in self.rows:
             label = "  " * row.depth + (f"{row.name.rpartition('.')[2]} ({row.kind})" if row.name else row.kind)
+            label += f" x{row.calls}" if row.calls > 1 else ""
             shape = "" if row.output_shape is None else " x ".join(map(str, row.output_shape))
             cells.append(
                 (label, shape, f"{row.parameters:,}" if row.parameters else "", f"{row.macs:,}" if row.macs else "")
@@ -42,11 +45,13 @@ def summary(model, input_shape):
     """Run one image through the model and list what each layer makes of it.
 
     Args:
-        model: a Module that takes one tensor.
+        model: a Module that takes one tensor, the batch in its first dimension. It is run in evaluation mode, and left as it was.
         input_shape: (C, H, W), or whatever one sample's shape is, without the batch.
-    Returns: a Summary; print it. A row counts its own parameters, not those of the modules within it. MACs are the multiply-adds of
-        convolutions and linear layers for one sample (attention's projections included, its two products not); a module of one's
-        own is counted if it has a method macs(output).
+    Returns: a Summary; print it. A row counts its own parameters, not those of the modules within it; "x3" says that the module
+        ran three times, MACs are of all, the shape is of the last. MACs are the multiply-adds of convolutions and linear layers for
+        one sample (attention's projections included, its two products not); a module of one's own is counted if it has a method
+        macs(output).
+    Raises: TypeError if forward needs more than one tensor; ValueError if the model can't be run on that shape.
 
     >>> from minitorch_cnn import models, nn
     >>> print(nn.summary(models.lenet5(), (1, 28, 28)))
@@ -61,25 +66,36 @@ def summary(model, input_shape):
     ---------------------------------------------------
     parameters: 61,706 (61,706 trainable)   MACs an image: 416,520
     """
+    sizes = input_shape if isinstance(input_shape, tuple | list) else (input_shape,)
+    shape = (1, *(check.integer("summary", "input_shape", n, least=1) for n in sizes))
     parameter = next(model.parameters(), None)
-    x = Tensor(np.zeros((1, *input_shape), np.float32 if parameter is None else parameter.dtype))
+    x = Tensor(np.zeros(shape, np.float32 if parameter is None else parameter.dtype))
     x = x if parameter is None else x.to(device=parameter.device)
+    kind = type(model).__name__
+    try:
+        inspect.signature(model.forward).bind(x)
+    except TypeError as error:
+        raise TypeError(f"summary: {kind}.forward must take one tensor and need nothing else: {error}") from None
     modules = dict(model.named_modules())
-    shapes, macs = {}, dict.fromkeys(modules, 0)
     names = {id(module): name for name, module in modules.items()}
+    shapes, macs, calls = {}, dict.fromkeys(modules, 0), dict.fromkeys(modules, 0)
 
-    def record(module, args, output):
+    def record(module, args, kwargs, output):
         name = names[id(module)]
-        output = output[0] if isinstance(output, tuple) else output
+        calls[name] += 1
+        output = output[0] if isinstance(output, tuple | list) and output else output
         if isinstance(output, Tensor):
-            shapes[name] = output.shape[1:]
-            macs[name] += _macs(module, args, output)
+            shapes[name] = output.shape[1:] if output.shape[:1] == (1,) else output.shape
+            inputs = [*args, *(kwargs[key] for key in ("input", "query", "key", "value") if key in kwargs)]
+            macs[name] += _macs(module, inputs, output)
 
-    handles = [module.register_forward_hook(record) for module in modules.values()]
+    handles = [module.register_forward_hook(record, with_kwargs=True) for module in modules.values()]
     modes = {name: module.training for name, module in modules.items()}
     try:
         with no_grad():
             model.eval()(x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"summary: {kind} can't be run on a float tensor of shape {shape}: {error}") from error
     finally:
         for handle in handles:
             handle.remove()
@@ -90,21 +106,23 @@ def summary(model, input_shape):
         own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
         seen.update(id(p) for p in own)
         depth = name.count(".") + 1 if name else 0
-        rows.append(Row(name, type(module).__name__, depth, shapes.get(name), sum(p.size for p in own), macs[name]))
+        rows.append(
+            Row(name, type(module).__name__, depth, shapes.get(name), sum(p.size for p in own), macs[name], calls[name])
+        )
     sizes = [(p.size, p.requires_grad) for p in model.parameters()]
     return Summary(rows, sum(n for n, _ in sizes), sum(n for n, trainable in sizes if trainable))
 
 
-def _macs(module, args, output):
+def _macs(module, inputs, output):
+    """The multiply-adds of one call. The batch is 1, so whatever stands in a first dimension belongs to the one sample."""
     if hasattr(module, "macs"):
         return module.macs(output)
     if isinstance(module, Conv2d):
-        return math.prod(output.shape[1:]) * math.prod(module.weight.shape[1:])
+        return output.size * math.prod(module.weight.shape[1:])
     if isinstance(module, ConvTranspose2d):
-        return math.prod(args[0].shape[1:]) * math.prod(module.weight.shape[1:])
+        return inputs[0].size * math.prod(module.weight.shape[1:])
     if isinstance(module, Linear):
-        return math.prod(output.shape[1:]) * module.in_features
+        return output.size * module.in_features
     if isinstance(module, MultiheadAttention):  # the projections of queries, keys and values; out_proj counts itself
-        sequence = 1 if module.batch_first else 0
-        return sum(a.shape[sequence] for a in args[:3]) * module.embed_dim**2
+        return sum(t.size for t in inputs[:3]) * module.embed_dim
     return 0
