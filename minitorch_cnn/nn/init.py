@@ -56,14 +56,14 @@ def _fill(tensor, values):
 
 def uniform_(tensor, a=0.0, b=1.0):
     """Uniform on [a, b)."""
-    if a > b:
+    if np.any(np.greater(a, b)):  # bounds may be arrays that broadcast to the weight
         raise ValueError(f"uniform_: a must be at most b, got a={a}, b={b}")
     return _fill(tensor, random.generator().uniform(a, b, tensor.shape))
 
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with the given mean and standard deviation."""
-    if std < 0:
+    if np.any(np.less(std, 0)):
         raise ValueError(f"normal_: std must be at least 0, got {std}")
     return _fill(tensor, random.generator().normal(mean, std, tensor.shape))
 
