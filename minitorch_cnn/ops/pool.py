@@ -185,11 +185,23 @@ def _window(op, input, kernel_size, stride, padding):
 
 
 def _check_size(op, input, kernel_size, stride, padding, dilation, ceil_mode):
+    _check_not_empty(op, input)
     if min(backend.pool_output_size(input.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)) < 1:
         raise ValueError(
             f"{op}: the window (kernel_size={kernel_size}, dilation={dilation}) is larger than the image with its padding "
             f"({padding}); x.shape={input.shape}"
         )
+    for n, s, p, d in zip(input.shape[2:], stride, padding, dilation):
+        if any(start % d >= n for start in range(-p, 0, s)):
+            raise ValueError(
+                f"{op}: a window would lie in the padding alone, with dilation={dilation} stepping over the image; "
+                f"x.shape={input.shape}"
+            )
+
+
+def _check_not_empty(op, input):
+    if min(input.shape[2:]) < 1:
+        raise ValueError(f"{op}: the image is empty; x.shape={input.shape}")
 
 
 def _adaptive_size(op, input, output_size):
@@ -198,6 +210,5 @@ def _adaptive_size(op, input, output_size):
     if len(given) != 2:
         raise ValueError(f"{op}: output_size must be an int or a pair, got {output_size!r}")
     size = tuple(n if o is None else check.integer(op, "output_size", o, 1) for o, n in zip(given, input.shape[2:]))
-    if min(input.shape[2:]) < 1:
-        raise ValueError(f"{op}: the image is empty; x.shape={input.shape}")
+    _check_not_empty(op, input)
     return size

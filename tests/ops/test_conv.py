@@ -30,7 +30,7 @@ def output_size(image_size, kernel_size, stride, padding, dilation):
 
 def taps(x_shape, weight_shape, stride, padding, dilation, groups):
     """Every product of the formula: (place in y, place in weight, place in x)."""
-    (N, C, H, W), (O, c_group, KH, KW) = x_shape, weight_shape
+    (N, _, H, W), (O, c_group, KH, KW) = x_shape, weight_shape
     (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
     OH, OW = output_size((H, W), (KH, KW), stride, padding, dilation)
     for n, o, i, j, c, u, v in np.ndindex(N, O, OH, OW, c_group, KH, KW):

@@ -13,7 +13,7 @@ def local_response_norm(x, size, alpha, beta, k):
     y, scale = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             s, square = scale[a:b], scratch("lrn square", x[a:b].shape, x.dtype)
             np.multiply(x[a:b], x[a:b], out=square)
             square *= x.dtype.type(alpha / size)
@@ -30,7 +30,7 @@ def local_response_norm_backward(grad, x, scale, size, alpha, beta, k):
     gx = np.empty(x.shape, x.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             out, t = gx[a:b], scratch("lrn t", x[a:b].shape, x.dtype)
             total = scratch("lrn total", t.shape, x.dtype)
             _power(scale[a:b], beta, out=out)

@@ -85,7 +85,7 @@ def channel_affine(x, scale, shift):
     rows, out = _rows(x), _rows(y)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             np.multiply(rows[a:b], scale[:, None], out=out[a:b])
             out[a:b] += shift[:, None]
 
@@ -98,7 +98,7 @@ def row_norm(x, eps):
     ones = np.ones(x.shape[1], x.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             d = xhat[a:b]
             np.subtract(x[a:b], (x[a:b] @ ones / x.dtype.type(x.shape[1]))[:, None], out=d)
             inv[a:b] = 1 / np.sqrt(_dot(d, d) / x.dtype.type(x.shape[1]) + x.dtype.type(eps))
@@ -114,7 +114,7 @@ def row_norm_backward(grad, xhat, inv):
     ones = np.ones(grad.shape[1], grad.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, grad[0].nbytes):
+        for a, b in chunks(lo, hi, grad[:1].nbytes):
             g, h, out = grad[a:b], xhat[a:b], gx[a:b]
             np.multiply(h, (_dot(g, h) / -n)[:, None], out=out)
             out += g

@@ -96,7 +96,7 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode):
     y = np.empty((*x.shape[:2], windows.OH, windows.OW), x.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             windows.fold(np.maximum, windows.padded(x[a:b], -np.inf), y[a:b])
 
     parallel(len(x), part, x.nbytes > _WORTH)
@@ -108,7 +108,7 @@ def max_pool2d_backward(grad, x, y, kernel_size, stride, padding, dilation, ceil
     gx = np.empty(x.shape, grad.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             _max_backward(windows, grad[a:b], x[a:b], y[a:b], gx[a:b])
 
     parallel(len(x), part, x.nbytes > _WORTH)
@@ -116,7 +116,7 @@ def max_pool2d_backward(grad, x, y, kernel_size, stride, padding, dilation, ceil
 
 
 def _max_backward(windows, grad, x, y, gx):
-    image = windows.padded(x, -np.inf)
+    image = windows.padded(x, np.nan)  # equal to no maximum: a window of -inf keeps its gradient from the padding
     gimage = scratch("pool gradient", image.shape, grad.dtype) if windows.padded_at_all else gx
     covered = windows.apart() and windows.reach == (windows.Hp, windows.Wp) and windows.kernel_size == windows.stride
     if not covered:
@@ -135,8 +135,9 @@ def _max_backward(windows, grad, x, y, gx):
             np.multiply(grad, here, out=share)
             gimage[:, :, rows, columns] += share
     if free.any():  # NaN equals nothing: it takes the gradient as the largest
+        nan = windows.padded(np.isnan(x), False)
         for rows, columns in windows.places():
-            here = np.isnan(image[:, :, rows, columns]) & free
+            here = nan[:, :, rows, columns] & free
             free ^= here
             gimage[:, :, rows, columns] += grad * here
     if windows.padded_at_all:
@@ -169,7 +170,7 @@ def put_at_indices(grad, indices, image_size):
     N, C, OH, OW = grad.shape
     gx = np.zeros((N * C, image_size[0] * image_size[1]), grad.dtype)
     images = np.arange(N * C)
-    for place, values in zip(indices.reshape(N * C, -1).T, grad.reshape(N * C, -1).T):
+    for place, values in zip(indices.reshape(N * C, OH * OW).T, grad.reshape(N * C, OH * OW).T):
         gx[images, place] += values  # one output of every image: no pixel twice
     return gx.reshape(N, C, *image_size)
 
@@ -180,7 +181,7 @@ def adaptive_max_pool2d(x, output_size):
     indices = np.empty((N, C, *output_size), np.int64)
     for i, (top, bottom) in enumerate(adaptive_windows(H, output_size[0])):
         for j, (left, right) in enumerate(adaptive_windows(W, output_size[1])):
-            window = x[:, :, top:bottom, left:right].reshape(N, C, -1)
+            window = x[:, :, top:bottom, left:right].reshape(N, C, (bottom - top) * (right - left))
             place = window.argmax(2)
             y[:, :, i, j] = np.take_along_axis(window, place[..., None], 2)[..., 0]
             indices[:, :, i, j] = (top + place // (right - left)) * W + left + place % (right - left)
@@ -210,7 +211,7 @@ def avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad, di
     y = np.empty((*x.shape[:2], windows.OH, windows.OW), x.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, x[0].nbytes):
+        for a, b in chunks(lo, hi, x[:1].nbytes):
             windows.fold(np.add, windows.padded(x[a:b], 0), y[a:b])
             y[a:b] *= factor
 
@@ -226,7 +227,7 @@ def avg_pool2d_backward(grad, image_size, kernel_size, stride, padding, ceil_mod
     gx = np.empty((N, C, *image_size), grad.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, gx[0].nbytes):
+        for a, b in chunks(lo, hi, gx[:1].nbytes):
             share = grad[a:b] * factor
             lines = np.zeros((b - a, C, windows.OH, windows.Wp), grad.dtype)
             for v in range(kernel_size[1]):
