@@ -28,12 +28,11 @@ class BatchNorm(Function):
     def forward(self, x, weight, bias):
         self.weight, self.x = weight, x
         y, self.mean, self.var = P.batch_norm(x, weight, bias, self.eps)
+        M = x.size // x.shape[1]
         if self.running_mean is not None:
-            M = x.size // x.shape[1]
             _move(self.running_mean, self.mean, self.momentum)
-            _move(
-                self.running_var, self.var * self.var.dtype.type(M / (M - 1)), self.momentum
-            )  # the unbiased one is stored
+        if self.running_var is not None:  # the unbiased one is stored
+            _move(self.running_var, self.var * self.var.dtype.type(M / (M - 1)), self.momentum)
         return y
 
     def backward(self, grad):
@@ -93,6 +92,7 @@ class Affine(Function):
 
     def forward(self, x, weight, bias):
         self.x, self.weight = x, weight
+        self.bias_shape = None if bias is None else bias.shape
         y = x if weight is None else x * weight.reshape(self.broadcast)
         return y if bias is None else y + bias.reshape(self.broadcast)
 
@@ -103,7 +103,7 @@ class Affine(Function):
             gx = grad * self.weight.reshape(self.broadcast)
             gweight = (grad * self.x).sum(repeated).reshape(self.weight.shape)
         if self.needs_input_grad[2]:
-            gbias = grad.sum(repeated).reshape(-1 if self.weight is None else self.weight.shape)
+            gbias = grad.sum(repeated).reshape(self.bias_shape)
         return gx, gweight, gbias
 
 
@@ -176,7 +176,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.shape != shape:
             raise ValueError(f"layer_norm: {name} must have shape {shape}, got {t.shape}")
-    y = RowNorm.apply(input, rows=(-1, math.prod(shape)), eps=eps)
+    y = RowNorm.apply(input, rows=(math.prod(input.shape[: -len(shape)]), math.prod(shape)), eps=eps)
     if weight is None and bias is None:
         return y
     return Affine.apply(y, weight, bias, shape=(1,) * (input.ndim - len(shape)) + shape)
@@ -207,7 +207,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t.shape != (C,):
             raise ValueError(f"group_norm: {name} must have shape ({C},), one value a channel, got {t.shape}")
-    y = RowNorm.apply(input, rows=(N * num_groups, -1), eps=eps)
+    y = RowNorm.apply(input, rows=(N * num_groups, math.prod(input.shape[1:]) // num_groups), eps=eps)
     if weight is None and bias is None:
         return y
     return Affine.apply(y, weight, bias, shape=(1, C) + (1,) * (input.ndim - 2))
