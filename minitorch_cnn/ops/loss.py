@@ -9,6 +9,8 @@ For class number t with smoothing e over C classes and class weights w (1 if the
 and the mean over samples divides by the sum of their w[t]; a sample whose target is ignore_index has q = 0 and w = 0.
 """
 
+import math
+
 import numpy as np
 
 from .. import backend
@@ -32,7 +34,7 @@ class SoftmaxCrossEntropy(Function):
     def backward(self, grad):
         if self.reduction == "none":
             return self.gradient * grad[:, None]
-        return self.gradient * _divided(grad, self.divisor)
+        return self.gradient * _share(grad, self.divisor)
 
 
 class NegativeLogLikelihood(Function):
@@ -42,11 +44,14 @@ class NegativeLogLikelihood(Function):
         self.q, self.reduction, self.divisor = q, reduction, divisor
 
     def forward(self, x):
-        losses = -(self.q * x).sum(1)
+        xp = backend.array_module(x)
+        losses = -(self.q * xp.where(self.q == 0, x.dtype.type(0), x)).sum(
+            1
+        )  # 0, not NaN, for an -inf that isn't wanted
         return losses if self.reduction == "none" else _divided(losses.sum(), self.divisor)
 
     def backward(self, grad):
-        return -self.q * (grad[:, None] if self.reduction == "none" else _divided(grad, self.divisor))
+        return -self.q * (grad[:, None] if self.reduction == "none" else _share(grad, self.divisor))
 
 
 class Reduce(Function):
@@ -57,11 +62,10 @@ class Reduce(Function):
 
     def forward(self, x):
         self.shape = x.shape
-        return x.sum() / x.dtype.type(x.size) if self.mean else x.sum()
+        return _divided(x.sum(), x.dtype.type(x.size) if self.mean else None)
 
     def backward(self, grad):
-        size = int(np.prod(self.shape))
-        grad = grad / grad.dtype.type(size) if self.mean else grad
+        grad = grad / grad.dtype.type(max(1, math.prod(self.shape))) if self.mean else grad
         return backend.array_module(grad).broadcast_to(grad, self.shape)
 
 
@@ -103,6 +107,11 @@ def _divided(total, divisor):
         return total
     with np.errstate(invalid="ignore", divide="ignore"):
         return total / divisor
+
+
+def _share(grad, divisor):
+    """A sample's part of the gradient of a mean. Where there was nothing to take a mean of no sample has one, and it is finite."""
+    return grad if divisor is None else grad / (divisor + (divisor == 0))
 
 
 def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -194,10 +203,10 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     check.float_tensor(op, "input", input)
     check.one_of(op, "reduction", reduction, ("mean", "sum", "none"))
     target = _beside(op, input, target)
-    positive = None if pos_weight is None else _array_like(pos_weight, input)
+    positive = None if pos_weight is None else _factor(op, "pos_weight", pos_weight, input)
     losses = BinaryCrossEntropyWithLogits.apply(input, target, pos_weight=positive)
     if weight is not None:
-        losses = losses * Tensor(_array_like(weight, input))
+        losses = losses * Tensor(_factor(op, "weight", weight, input))
     return losses if reduction == "none" else Reduce.apply(losses, reduction=reduction)
 
 
@@ -250,6 +259,15 @@ def _beside(op, input, target):
     if target.shape != input.shape:
         raise ValueError(f"{op}: target must have input's shape {input.shape}, got {target.shape}")
     return target
+
+
+def _factor(op, name, values, input):
+    """values as an array that broadcasts to input's shape."""
+    values = _array_like(values, input)
+    shape = values.shape
+    if len(shape) > input.ndim or any(a not in (1, b) for a, b in zip(shape[::-1], input.shape[::-1])):
+        raise ValueError(f"{op}: {name} has shape {shape}, which doesn't broadcast to input's, {input.shape}")
+    return values
 
 
 def _array_like(values, tensor):

@@ -13,6 +13,7 @@ def softmax_cross_entropy(logits, q):
         largest = max(row)
         log_sum = largest + math.log(sum(math.exp(value - largest) for value in row))
         for j, value in enumerate(row):
-            losses[i] -= q[i, j] * (value - log_sum)
+            if q[i, j] != 0:  # a class that isn't wanted costs nothing, were its logit -inf
+                losses[i] -= q[i, j] * (value - log_sum)
             gradient[i, j] = math.exp(value - log_sum) * sum(q[i]) - q[i, j]
     return losses, gradient
