@@ -140,7 +140,7 @@ def _unpacked(value, arrays):
 def _read(path):
     """The header and the arrays of a checkpoint; every one of them is read, so a damaged one is found here."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop("header").tobytes().decode())
         found = header["format"]

@@ -93,6 +93,7 @@ def save_curves(path, history, title=""):
     rate = left.twinx()
     rate.plot(epochs, [line["lr"] for line in history], color="0.6", linestyle="--", label="learning rate")
     rate.set_ylabel("learning rate", color="0.4")
+    rate.set_ylim(bottom=0)
     right.semilogy(epochs, [line["train_error"] for line in history], "o-", markersize=3, label="training, as it went")
     right.semilogy(epochs, [line["test_error"] for line in history], "o-", markersize=3, label="test")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
@@ -100,6 +101,7 @@ def save_curves(path, history, title=""):
     right.set_ylabel("error")
     for axes in (left, right):
         axes.set_xlabel("epoch")
+        axes.set_xlim(0.5, len(epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3, which="both")
         axes.legend(loc="upper right")
