@@ -51,7 +51,9 @@ class ResizeNearest(Function):
 
 
 def _nearest(n, out, ratio, exact):
-    source = np.minimum(np.floor((np.arange(out) + (0.5 if exact else 0)) * ratio), n - 1)
+    # in float32, as torch computes it: where i * in/out is a whole number, rounding decides which pixel that is
+    place = (np.arange(out, dtype=np.float32) + np.float32(0.5 if exact else 0)) * np.float32(ratio)
+    source = np.minimum(np.floor(place), n - 1)
     return (source[:, None] == np.arange(n)).astype(float)
 
 
@@ -110,6 +112,9 @@ def interpolate(
     size, ratios = _sizes(input, size, scale_factor, recompute_scale_factor)
     weights = []
     for n, out, ratio in zip(input.shape[2:], size, ratios):
+        # torch, too: an axis that keeps its size stays as it is, and twice the pixels are two of each, whatever scale_factor
+        if (out == n and mode != "nearest-exact") or (out == 2 * n and mode == "nearest"):
+            ratio = n / out
         if mode == "bilinear":
             weights.append(_antialiased(n, out, ratio) if antialias else _bilinear(n, out, ratio, align_corners))
         else:
