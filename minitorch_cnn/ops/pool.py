@@ -52,28 +52,38 @@ class AdaptiveMaxPool2d(Function):
 
 
 class AdaptiveAvgPool2d(Function):
-    """y = rows @ x @ columns^T, where each row of a matrix averages over one window."""
+    """The mean of each window: of its rows first, then of its columns."""
 
     def __init__(self, output_size):
         self.output_size = output_size
 
     def forward(self, x):
-        xp = backend.array_module(x)
-        self.rows, self.columns = (
-            xp.asarray(_averages(n, out), x.dtype) for n, out in zip(x.shape[2:], self.output_size)
-        )
-        return P.separable_map(x, self.rows, self.columns)
+        self.image_size = x.shape[2:]
+        y = _window_means(x, 2, self.output_size[0])  # (N, C, OH, W)
+        return _window_means(y, 3, self.output_size[1])
 
     def backward(self, grad):
-        return P.separable_map(grad, self.rows.T, self.columns.T)
+        g = _spread_means(grad, 3, self.image_size[1])  # (N, C, OH, W)
+        return _spread_means(g, 2, self.image_size[0])
 
 
-def _averages(n, out):
-    """(out, n): row i holds 1 / length over the pixels of window i."""
-    return [
-        [1 / (end - start) if start <= h < end else 0.0 for h in range(n)]
-        for start, end in backend.adaptive_windows(n, out)
-    ]
+def _window_means(x, axis, out):
+    # a slice for each window: in a product with a matrix of averages, 0 * inf would put NaN in every window
+    windows = backend.adaptive_windows(x.shape[axis], out)
+    means = [x[_along(axis, start, end)].sum(axis) / x.dtype.type(end - start) for start, end in windows]
+    return backend.array_module(x).stack(means, axis)
+
+
+def _spread_means(grad, axis, n):
+    shape = (*grad.shape[:axis], n, *grad.shape[axis + 1 :])
+    gx = backend.array_module(grad).zeros(shape, grad.dtype)
+    for i, (start, end) in enumerate(backend.adaptive_windows(n, grad.shape[axis])):
+        gx[_along(axis, start, end)] += grad[_along(axis, i, i + 1)] / grad.dtype.type(end - start)
+    return gx
+
+
+def _along(axis, start, end):
+    return (slice(None),) * axis + (slice(start, end),)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
