@@ -3,8 +3,8 @@
 A test writes the call once, as `call(F, x, weight)`, and it runs with F = minitorch_cnn.functional on our tensors and with
 F = torch.nn.functional on PyTorch's. That the same text runs on both is half of what is tested.
 
-Tolerances are relative to the largest expected value of an array. In float64 both sum the same some hundred products in another order:
-    a few hundred roundings of 1e-16, so 1e-12 (ROUNDING). In float32 the same number of roundings of 6e-8: 1e-5 (SINGLE).
+Tolerances are relative to the largest expected value of an array. Both sum the same few hundred products, in another order: in
+float64 so many roundings of 1e-16, of which most cancel, stay below 1e-12 (ROUNDING), in float32, of 6e-8, below 1e-5 (SINGLE).
 """
 
 import numpy as np
@@ -46,7 +46,7 @@ def _torch_tensor(array):
 
 def run_backward(output, expected, seed=0):
     """Both backward passes from the same random gradients of every output that has one."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # not the fixture's numbers again: a gradient equal to x vanishes in a norm
     for a, b in zip(_listed(output), _listed(expected)):
         if b is None:
             continue
@@ -112,7 +112,7 @@ def same_layer(build, *inputs, rtol=ROUNDING, dtype="float64", steps=1, train=Tr
 
 def _random_state(module):
     """Weights that are nowhere 0 or 1, so that one which is left out shows."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng([0, 2])
     for name, value in module.state_dict().items():
         if value.is_floating_point():
             drawn = rng.standard_normal(tuple(value.shape))
