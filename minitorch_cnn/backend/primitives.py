@@ -183,8 +183,8 @@ def separable_map(x, rows, columns):
 
 # optimisers -----------------------------------------------------------------------------------------------------------
 #
-# One step of one parameter. All arrays have param's shape and dtype, and all but grad are changed in place; lr and the other options
-# are Python numbers. g stands for grad (minus grad to maximise) + weight_decay * param.
+# One step of one parameter. All arrays have param's shape and dtype, and all but grad are changed in place; lr and the other
+# options are Python numbers. g stands for grad (minus grad to maximise) + weight_decay * param.
 
 
 def sgd_step(param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov, maximize):

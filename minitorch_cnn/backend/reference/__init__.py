@@ -10,5 +10,6 @@ from .loss import *
 from .lrn import *
 from .matmul import *
 from .norm import *
+from .optim import *
 from .pool import *
 from .resize import *
