@@ -82,7 +82,8 @@ def wrong_range(request):
 
 
 def stalls(request):
-    request.server.stop.wait(10)
+    if not request.server.stop.wait(10):
+        request.server.asked.append(("nobody left", None))
 
 
 @pytest.fixture
@@ -175,6 +176,7 @@ def test_a_server_without_ranges_is_read_from_the_start(server, destination):
     put_part(destination, CONTENT[:1000])
     fetch(server.url("file", whole_without_ranges), destination, SHA256)
     assert only_the_file_is_there(destination)
+    assert server.asked == [("/file", "bytes=1000-")]  # the whole file that came for an answer was taken
 
 
 @pytest.mark.parametrize("content", [b"rubbish", CONTENT + b"more", b"x" * len(CONTENT)])
@@ -223,6 +225,7 @@ def test_a_server_that_stalls_is_left_after_the_timeout(server, destination):
     urls = [server.url("slow", stalls), server.url("file", whole)]
     fetch(urls, destination, SHA256, timeout=0.2)
     assert only_the_file_is_there(destination)
+    assert server.asked == [("/slow", None), ("/file", None)]
 
 
 def test_the_bar_can_be_seen_and_can_be_left_out(server, destination, monkeypatch):
