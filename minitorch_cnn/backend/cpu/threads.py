@@ -101,25 +101,40 @@ class _OneBlasThread:
     def __init__(self):
         self.lock = threading.RLock()
         self.depth = 0
-        self.libraries = None
+        self.switches = None  # (get, set) of each BLAS in the process
 
     def __enter__(self):
         with self.lock:
             self.depth += 1
             if self.depth == 1:
-                if self.libraries is None:
-                    controllers = ThreadpoolController().select(user_api="blas").lib_controllers
-                    self.libraries = [c for c in controllers if c.internal_api in ("openblas", "mkl", "blis")]
-                self.found = [library.get_num_threads() for library in self.libraries]
-                for library in self.libraries:
-                    library.set_num_threads(1)
+                if self.switches is None:
+                    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                    self.switches = [_switch(b) for b in libraries if b.internal_api in ("openblas", "mkl", "blis")]
+                self.found = [get() for get, _ in self.switches]
+                for _, set_threads in self.switches:
+                    set_threads(1)
 
     def __exit__(self, *exception):
         with self.lock:
             self.depth -= 1
             if self.depth == 0:
-                for library, threads in zip(self.libraries, self.found):
-                    library.set_num_threads(threads)
+                for (_, set_threads), threads in zip(self.switches, self.found):
+                    set_threads(threads)
+
+
+def _switch(library):
+    """The functions (get, set) of a BLAS library's number of threads.
+
+    threadpoolctl from 3.8 on lets only the thread that asked first set OpenBLAS's threads, and silently ignores all others. But an
+    operator may be called from any thread, and BLAS with another number of threads gives other bits: so we call OpenBLAS itself.
+    """
+    if library.internal_api == "openblas" and library.threading_layer != "openmp":
+        for prefix in ("", "scipy_"):
+            for suffix in ("", "64_", "_64"):
+                set_threads = getattr(library.dynlib, f"{prefix}openblas_set_num_threads{suffix}", None)
+                if set_threads is not None:
+                    return getattr(library.dynlib, f"{prefix}openblas_get_num_threads{suffix}"), set_threads
+    return library.get_num_threads, library.set_num_threads
 
 
 one_blas_thread = _OneBlasThread()
