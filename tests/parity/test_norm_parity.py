@@ -89,18 +89,19 @@ def test_layer_norm(shape, normalized_shape, given, eps, rng):
     agree(lambda F, x, w, b: F.layer_norm(x, normalized_shape, w, b, eps), x, weight, bias)
 
 
-@pytest.mark.parametrize("shape", [(3, 6), (3, 6, 5), (2, 6, 3, 4), (2, 6, 2, 3, 4)], ids=str)
-@pytest.mark.parametrize("num_groups", [1, 2, 3, 6])
+SHAPES = [(3, 12), (3, 12, 5), (2, 12, 3, 4), (2, 12, 2, 3, 4)]
+
+
+# at least three values a group (of two, normalised to nearly +-1, the gradient is all rounding); 12 groups: instance norm
+@pytest.mark.parametrize(
+    "shape, num_groups", [*((s, g) for s in SHAPES for g in (1, 2, 3, 4)), (SHAPES[2], 12)], ids=str
+)
 @pytest.mark.parametrize("given", [(True, True), (True, False), (False, True), (False, False)], ids=str)
 def test_group_norm(shape, num_groups, given, rng):
-    if len(shape) == 2 and num_groups == 6:
-        pytest.skip("one value a group: everything is 0")
-    weight, bias = (rng.standard_normal(6) if g else None for g in given)
+    weight, bias = (rng.standard_normal(12) if g else None for g in given)
     x = rng.standard_normal(shape) * 2 + 3
     agree(lambda F, x, w, b: F.group_norm(x, num_groups, w, b, 0.1), x, weight, bias)
-    agree(
-        lambda F, x, w, b: F.group_norm(x, num_groups, w, b), x, weight, bias, rtol=1e-11
-    )  # two values a group: nearly +-1
+    agree(lambda F, x, w, b: F.group_norm(x, num_groups, w, b), x, weight, bias)
 
 
 # windows inside, even, as wide as the channels, wider, trivial; beta with and without its own formula
