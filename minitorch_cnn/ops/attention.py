@@ -13,11 +13,21 @@ import numpy as np
 from .. import backend
 from ..autograd import Tensor
 from . import check
-from .activation import softmax
+from .activation import Softmax
 from .elementwise import add, mul
 from .linear import matmul
 from .regularize import dropout
 from .shape import transpose
+
+
+class AttentionWeights(Softmax):
+    """Softmax, but a query whose scores are all -inf, since it may see nothing, gets weights 0 and not 0/0 (as in PyTorch)."""
+
+    def forward(self, x):
+        xp = backend.array_module(x)
+        blind = (x == -np.inf).all(self.dim, keepdims=True)
+        self.y = super().forward(xp.where(blind, x.dtype.type(0), x)) * ~blind
+        return self.y
 
 
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
@@ -26,6 +36,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
     Args:
         query: (..., L, d) float tensor; key: (..., S, d); value: (..., S, dv).
         attn_mask: broadcasts to (..., L, S): bool, True where a key may be seen, or a float that is added to the scores.
+            A query that may see nothing gets 0.
         dropout_p: probability with which a weight is dropped (always: pass 0 in evaluation).
         is_causal: let query i see keys 0 to i only; not together with attn_mask.
         scale: instead of 1 / sqrt(d).
@@ -47,7 +58,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
             f"{op}: query and key must agree in their last extent, key and value in the one before; "
             f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
         )
-    weights = softmax(attention_scores(query, key, attn_mask, is_causal, scale), dim=-1)
+    weights = AttentionWeights.apply(attention_scores(query, key, attn_mask, is_causal, scale), dim=-1)
     return matmul(dropout(weights, dropout_p), value)
 
 
