@@ -87,11 +87,15 @@ def _listed(result):
     return list(result) if isinstance(result, tuple) else [result]
 
 
-def same_layer(build, *inputs, rtol=ROUNDING, dtype="float64", steps=1, train=True):
+def call_layer(layer, *inputs):
+    return layer(*inputs)
+
+
+def same_layer(build, *inputs, call=call_layer, rtol=ROUNDING, dtype="float64", steps=1, train=True):
     """Build a layer with both nn packages, give ours the weights of PyTorch's, and compare keys, outputs, gradients and buffers.
 
     Args:
-        build: build(nn) makes the layer. steps: so many forward and backward passes, gradients added up.
+        build: build(nn) makes the layer; call(layer, *inputs) runs it. steps: so many forward and backward passes, gradients added up.
     Returns: our layer.
     """
     theirs = build(torch.nn).to(getattr(torch, dtype)).train(train)
@@ -102,7 +106,7 @@ def same_layer(build, *inputs, rtol=ROUNDING, dtype="float64", steps=1, train=Tr
     assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
     assert [n for n, _ in ours.named_buffers()] == [n for n, _ in theirs.named_buffers()]
     for step in range(steps):
-        agree(lambda layer, *tensors: layer(*tensors), *inputs, space=(ours, theirs), rtol=rtol, seed=step)
+        agree(call, *inputs, space=(ours, theirs), rtol=rtol, seed=step)
     for (name, a), (_, b) in zip(ours.named_parameters(), theirs.named_parameters()):
         compare_gradient(a, b, f"the gradient of {name}", rtol)
     for (name, a), (_, b) in zip(ours.named_buffers(), theirs.named_buffers()):
