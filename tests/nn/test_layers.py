@@ -136,14 +136,14 @@ def test_an_unknown_option_is_pythons_own_error():
 
 WITHOUT_WEIGHTS = [
     (
-        nn.MaxPool2d((3, 2), (2, 1), (1, 0), (1, 2), False, True),
-        lambda x: F.max_pool2d(x, kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), ceil_mode=True),
+        nn.MaxPool2d((3, 2), (3, 1), (0, 1), (1, 2), False, True),
+        lambda x: F.max_pool2d(x, kernel_size=(3, 2), stride=(3, 1), padding=(0, 1), dilation=(1, 2), ceil_mode=True),
     ),
     (nn.MaxPool2d(2), lambda x: F.max_pool2d(x, kernel_size=2, stride=2)),
     (
-        nn.AvgPool2d((3, 2), (2, 1), (1, 0), True, False, None),
+        nn.AvgPool2d((3, 2), (3, 1), (0, 1), True, False, None),
         lambda x: F.avg_pool2d(
-            x, kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), ceil_mode=True, count_include_pad=False
+            x, kernel_size=(3, 2), stride=(3, 1), padding=(0, 1), ceil_mode=True, count_include_pad=False
         ),
     ),
     (nn.AvgPool2d(2, None, 0, False, True, 3), lambda x: F.avg_pool2d(x, kernel_size=2, divisor_override=3)),

@@ -101,6 +101,13 @@ def test_a_shared_module_is_listed_once_but_keeps_both_names_in_state_dict_and_r
     assert model.get_submodule("2") is layer
 
 
+def test_a_module_that_is_shared_between_levels_is_listed_where_it_comes_first():
+    layer = nn.Linear(2, 2)
+    model = nn.Sequential(nn.Sequential(layer), layer, nn.Sequential(nn.Sequential(layer)))
+    assert [name for name, _ in model.named_modules()] == ["", "0", "0.0", "2", "2.0"]
+    assert [name for name, _ in model.named_parameters()] == ["0.0.weight", "0.0.bias"]
+
+
 def test_gradients_of_a_shared_module_add_up(rng):
     layer = nn.Linear(3, 3, bias=False).double()
     x, upstream = rng.standard_normal((4, 3)), rng.standard_normal((4, 3))

@@ -250,8 +250,8 @@ def test_an_array_returned_for_two_inputs_is_not_written_into():
     layer.register_full_backward_hook(lambda module, grad_input, grad_output: (kept, kept))
     x = leaf(5.0)
     moved = x * 1.0
-    (layer(moved, moved)[0] + moved).backward()
-    assert kept.tolist() == [1.0] and x.grad.tolist() == [3.0]
+    layer(moved, moved)[0].backward()
+    assert kept.tolist() == [1.0] and x.grad.tolist() == [2.0]
 
 
 @pytest.mark.parametrize(
