@@ -164,10 +164,11 @@ def flatten(input, start_dim=0, end_dim=-1):
 
 
 def squeeze(input, dim=None):
-    """Without its dimensions of extent 1 (or without that one, if its extent is 1)."""
+    """Without its dimensions of extent 1 (or without that one, or those of a tuple, where the extent is 1)."""
     check.tensor("squeeze", "input", input)
-    only = None if dim is None else check.dim("squeeze", dim, input.ndim)
-    shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or (only is not None and i != only))
+    dims = range(input.ndim) if dim is None else dim if isinstance(dim, tuple | list) else (dim,)
+    places = {check.dim("squeeze", d, input.ndim) for d in dims}
+    shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in places)
     return Reshape.apply(input, shape=shape)
 
 
@@ -219,16 +220,36 @@ def expand(input, *shape):
 def getitem(input, index):
     """input[index]: ints, slices, None, ..., bool masks, integer arrays or Tensors.
 
+    As in PyTorch, ints are taken first: beside an int and apart from it, an index array keeps its dimension's place (in NumPy it
+    would come first).
+
     >>> from minitorch_cnn import Tensor
     >>> Tensor([1.0, 2.0, 3.0])[[0, 0, 2]].numpy().tolist()
     [1.0, 1.0, 3.0]
     """
     index = index if isinstance(index, tuple) else (index,)
     plain = tuple(_plain_index(i) for i in index)
+    ints = [isinstance(i, int | np.integer) and not isinstance(i, bool) for i in plain]
     try:
+        if any(ints) and any(backend.is_array(i) for i in plain):
+            chosen, plain = _ints_apart(plain, ints)
+            return GetItem.apply(GetItem.apply(input, index=chosen), index=plain)
         return GetItem.apply(input, index=plain)
     except IndexError as error:
         raise IndexError(f"indexing: {error}; shape={input.shape}, index={index}") from None
+
+
+def _ints_apart(index, ints):
+    """Two indices, one after the other: the ints of `index` and nothing else, then all the rest."""
+    chosen, rest = [], []
+    for i, is_int in zip(index, ints):
+        if is_int or i is Ellipsis:
+            chosen.append(i)
+        elif i is not None:  # a slice, an index array, or a mask over several dimensions
+            chosen += [slice(None)] * (i.ndim if getattr(i, "dtype", None) == np.bool_ else 1)
+        if not is_int:
+            rest.append(i)
+    return tuple(chosen), tuple(rest)
 
 
 def _plain_index(i):
