@@ -95,7 +95,8 @@ def same_layer(build, *inputs, call=call_layer, rtol=ROUNDING, dtype="float64", 
     """Build a layer with both nn packages, give ours the weights of PyTorch's, and compare keys, outputs, gradients and buffers.
 
     Args:
-        build: build(nn) makes the layer; call(layer, *inputs) runs it. steps: so many forward and backward passes, gradients added up.
+        build: build(nn) makes the layer; call(layer, *inputs) runs it.
+        steps: so many forward and backward passes, gradients added up.
     Returns: our layer.
     """
     theirs = build(torch.nn).to(getattr(torch, dtype)).train(train)
