@@ -3,7 +3,7 @@
 import difflib
 
 from .lenet import LeNet5, lenet5
-from .lenet_1998 import LeNet5_1998, lenet5_1998
+from .lenet_1998 import LeNet5_1998, lenet5_1998, map_loss, mle_loss
 
 _BUILDERS = {
     "lenet5": lenet5,

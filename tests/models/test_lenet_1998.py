@@ -291,7 +291,7 @@ def test_it_learns_ten_images_by_heart():
     model, labels = models.lenet5_1998(), np.arange(10)
     for _ in range(150):
         model.zero_grad()
-        map_loss(model(Tensor(images)), labels).backward()
+        map_loss(model(Tensor(images)), labels, j=1.0).backward()
         for parameter in model.parameters():
             parameter.data -= np.float32(0.01) * parameter.grad
     assert np.array_equal(model(Tensor(images)).argmax(1).numpy(), labels)
