@@ -3,6 +3,7 @@
     python examples/lenet_mnist.py                      some two minutes on two cores
     python examples/lenet_mnist.py --model lenet5_1998  the network as it was published in 1998
     python examples/lenet_mnist.py --dataset fashion    clothes instead of digits
+    python examples/lenet_mnist.py --limit 2000         the first 2,000 images only, to see that it runs
 
 The training loop stands in `train_one_epoch`, all of it. Ctrl-C stops after the batch at hand, saves, and says how to go on.
 """
@@ -46,6 +47,8 @@ def main():
     model, prepare, criterion = {"lenet5": lenet5, "lenet5_1998": lenet5_1998}[args.model](args.dataset)
     train_set = DATASETS[args.dataset](args.data, train=True, transform=prepare)
     test_set = DATASETS[args.dataset](args.data, train=False, transform=prepare)
+    for images in (train_set, test_set):
+        images.data, images.targets = images.data[: args.limit], images.targets[: args.limit]
     loader = data.DataLoader(train_set, args.batch_size, shuffle=True)
     model.to(args.device)
     optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=1e-4)
@@ -170,6 +173,7 @@ def parse_arguments():
     parser.add_argument("--model", default="lenet5", help="lenet5 or lenet5_1998")
     parser.add_argument("--dataset", default="mnist", help="mnist or fashion")
     parser.add_argument("--data", help="the data's folder; MNIST comes with the package")
+    parser.add_argument("--limit", type=int, help="only the first LIMIT images, of each set: to see that it runs")
     parser.add_argument("--seed", type=int, default=0, help="fixes weights and order: the same seed, the same result")
     parser.add_argument("--resume", metavar="FILE", help="go on from this checkpoint, with the settings of its run")
     parser.add_argument("--out", help="the run's folder (runs/MODEL-DATASET-TIME)")
@@ -179,6 +183,9 @@ def parse_arguments():
     for name, known in (("model", ("lenet5", "lenet5_1998")), ("dataset", DATASETS)):
         if getattr(args, name) not in known:
             parser.error(f"unknown {name} {getattr(args, name)!r}{nearest(getattr(args, name), known)}")
+    for name in ("epochs", "batch_size", "limit"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1, got {value}")
     saved = None
     if args.resume:
         saved = train.load_checkpoint(args.resume)
@@ -191,7 +198,7 @@ def parse_arguments():
 
 def settings(args):
     """What a run can't change while it goes on."""
-    return {name: getattr(args, name) for name in ("epochs", "batch_size", "lr", "model", "dataset", "seed")}
+    return {name: getattr(args, name) for name in ("epochs", "batch_size", "lr", "model", "dataset", "limit", "seed")}
 
 
 def nearest(word, known):
