@@ -108,9 +108,10 @@ def test_integers_among_floats(call, dtype, rng):
     )
 
 
-@pytest.mark.parametrize(
-    "op", [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge], ids=lambda o: o.__name__
-)
+COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
+
+
+@pytest.mark.parametrize("op", COMPARISONS, ids=lambda o: o.__name__)
 def test_comparisons(op, rng):
     x, y = rng.integers(0, 3, (4, 5)).astype(float), rng.integers(0, 3, (5,)).astype(float)
     x[0, 0] = np.nan
