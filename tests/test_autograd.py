@@ -748,8 +748,9 @@ SCALARS = [2, 2.5, True, np.float64(2.5), np.float32(2.5), np.int64(2), np.array
 
 @pytest.mark.parametrize("scalar", SCALARS, ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_numbers_and_plain_arrays_never_change_a_float_tensors_dtype(scalar, dtype):
-    x = Tensor(np.array([1.5, 3.0], dtype), requires_grad=True)
+@pytest.mark.parametrize("values", [[1.5, 3.0], 1.5], ids=["vector", "number"])
+def test_numbers_and_plain_arrays_never_change_a_float_tensors_dtype(values, scalar, dtype):
+    x = Tensor(np.array(values, dtype), requires_grad=True)
     results = [
         x + scalar, scalar + x, x - scalar, scalar - x, x * scalar, scalar * x, x / scalar, scalar / x, x**scalar, scalar**x,
         mt.maximum(x, scalar), mt.minimum(x, scalar), mt.where(x > scalar, x, scalar), mt.where(x > scalar, scalar, x),

@@ -24,6 +24,9 @@ from ..autograd import Function
 from ..backend import primitives as P
 from . import check
 
+# Of the narrowest type, which float64 absorbs: in NumPy 1 a Python number makes float64 of a float32 array without dimensions.
+ZERO, ONE, THREE, SIX = (np.float32(v) for v in (0, 1, 3, 6))
+
 
 class ReLU(Function):
     def forward(self, x):
@@ -36,7 +39,7 @@ class ReLU(Function):
 
 class ReLU6(Function):
     def forward(self, x):
-        self.y = x.clip(0, 6)
+        self.y = x.clip(ZERO, SIX)
         return self.y
 
     def backward(self, grad):
@@ -66,8 +69,8 @@ class ELU(Function):
         xp = backend.array_module(x)
         self.below = x <= 0
         alpha = x.dtype.type(self.alpha)
-        self.negative = alpha * xp.expm1(xp.minimum(x, 0))  # 0 above 0
-        return xp.maximum(x, 0) + self.negative
+        self.negative = alpha * xp.expm1(xp.minimum(x, ZERO))  # 0 above 0
+        return xp.maximum(x, ZERO) + self.negative
 
     def backward(self, grad):
         slope = ~self.below + self.below * (self.negative + grad.dtype.type(self.alpha))
@@ -80,7 +83,7 @@ class Sigmoid(Function):
         return self.s
 
     def backward(self, grad):
-        return grad * (self.s * (1 - self.s))
+        return grad * (self.s * (ONE - self.s))
 
 
 class Tanh(Function):
@@ -89,7 +92,7 @@ class Tanh(Function):
         return self.t
 
     def backward(self, grad):
-        return grad * (1 - self.t * self.t)
+        return grad * (ONE - self.t * self.t)
 
 
 class SiLU(Function):
@@ -98,7 +101,7 @@ class SiLU(Function):
         return x * self.s
 
     def backward(self, grad):
-        return grad * (self.s * (1 + self.x * (1 - self.s)))
+        return grad * (self.s * (ONE + self.x * (ONE - self.s)))
 
 
 class GELU(Function):
@@ -124,18 +127,18 @@ class GELUTanh(Function):
         self.x = x
         a, b = x.dtype.type(math.sqrt(2 / math.pi)), x.dtype.type(0.044715)
         self.t = backend.array_module(x).tanh(a * (x + b * (x * x * x)))
-        return x.dtype.type(0.5) * x * (1 + self.t)
+        return x.dtype.type(0.5) * x * (ONE + self.t)
 
     def backward(self, grad):
         x, t = self.x, self.t
         half, a, b = (x.dtype.type(v) for v in (0.5, math.sqrt(2 / math.pi), 3 * 0.044715))
-        return grad * half * (1 + t + x * (1 - t * t) * a * (1 + b * (x * x)))
+        return grad * half * (ONE + t + x * (ONE - t * t) * a * (ONE + b * (x * x)))
 
 
 class Hardsigmoid(Function):
     def forward(self, x):
         self.inside = (x > -3) & (x < 3)
-        return (x + 3).clip(0, 6) * x.dtype.type(1 / 6)
+        return (x + THREE).clip(ZERO, SIX) * x.dtype.type(1 / 6)
 
     def backward(self, grad):
         return grad * self.inside * grad.dtype.type(1 / 6)
@@ -144,12 +147,12 @@ class Hardsigmoid(Function):
 class Hardswish(Function):
     def forward(self, x):
         self.x = x
-        return x * ((x + 3).clip(0, 6) * x.dtype.type(1 / 6))
+        return x * ((x + THREE).clip(ZERO, SIX) * x.dtype.type(1 / 6))
 
     def backward(self, grad):
         x = self.x
         inside = (x > -3) & (x < 3)
-        return grad * ((x >= 3) + inside * ((2 * x + 3) * x.dtype.type(1 / 6)))
+        return grad * ((x >= 3) + inside * ((x + x + THREE) * x.dtype.type(1 / 6)))
 
 
 class Softplus(Function):
@@ -163,7 +166,7 @@ class Softplus(Function):
         self.linear = scaled > self.threshold
         self.slope = _sigmoid(scaled)
         # log(1 + e^a) = max(a, 0) + log(1 + e^-|a|), which cannot overflow
-        soft = (xp.maximum(scaled, 0) + xp.log1p(xp.exp(-abs(scaled)))) / beta
+        soft = (xp.maximum(scaled, ZERO) + xp.log1p(xp.exp(-abs(scaled)))) / beta
         return xp.where(self.linear, x, soft)
 
     def backward(self, grad):
@@ -201,7 +204,7 @@ class LogSoftmax(Function):
 def _sigmoid(x):
     # (1 + tanh(x/2)) / 2 could not overflow, but rounds to 0 from x = -17 on in float32, where log(sigmoid(x)) is -17
     with np.errstate(over="ignore"):  # e^1000 is inf, and 1 / inf = 0 is right
-        return 1 / (1 + backend.array_module(x).exp(-x))
+        return ONE / (ONE + backend.array_module(x).exp(-x))
 
 
 def relu(input, inplace=False):

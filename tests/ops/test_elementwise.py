@@ -166,8 +166,9 @@ def test_the_slope_of_a_negative_base_by_its_exponent_is_undefined():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_gradients_keep_the_dtype(dtype, rng):
-    x, y = (Tensor(rng.uniform(1, 2, (2, 3)).astype(dtype), requires_grad=True) for _ in range(2))
+@pytest.mark.parametrize("shape", [(2, 3), ()])
+def test_gradients_keep_the_dtype(shape, dtype, rng):
+    x, y = (Tensor(np.asarray(rng.uniform(1, 2, shape), dtype), requires_grad=True) for _ in range(2))
     ((x * y + x / y - x**y) * mt.maximum(x, y) + (x.sqrt() + x.log() + x.exp() + abs(x)).clamp(0, 2)).sum().backward()
     assert x.grad.dtype == y.grad.dtype == dtype
 

@@ -93,9 +93,10 @@ def test_sums_of_integers_and_bools_count():
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "max", "min"])
-def test_float32_stays_float32(name):
-    x = Tensor(np.arange(6, dtype=np.float32).reshape(2, 3), requires_grad=True)
-    for dim in (None, 1):
+@pytest.mark.parametrize("shape", [(2, 3), (6,)])
+def test_float32_stays_float32(shape, name):
+    x = Tensor(np.arange(6, dtype=np.float32).reshape(shape), requires_grad=True)
+    for dim in (None, -1):
         result = getattr(x, name)(dim)
         result = result[0] if isinstance(result, tuple) else result
         assert result.dtype == np.float32
