@@ -36,7 +36,7 @@ class MultiheadAttention(Module):
     ((2, 5, 8), (2, 5, 5))
     """
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, batch_first=False):
+    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, *, batch_first=False):
         check.integer("MultiheadAttention", "embed_dim", embed_dim, least=1)
         check.integer("MultiheadAttention", "num_heads", num_heads, least=1)
         check.in_range("MultiheadAttention", "dropout", dropout, 0.0, 1.0)

@@ -99,8 +99,8 @@ class ModuleList(_Modules):
     (3, 6)
     """
 
-    def __init__(self, modules=()):
-        self.extend(modules)
+    def __init__(self, modules=None):
+        self.extend(modules or ())
 
     def forward(self, *args, **kwargs):
         raise NotImplementedError("ModuleList has no forward: loop over it, or use Sequential")

@@ -315,7 +315,7 @@ class Module:
         """Call hook(module, args) before each forward pass; what it returns, if not None, replaces args."""
         return self._register("_forward_pre_hooks", hook)
 
-    def register_forward_hook(self, hook, with_kwargs=False):
+    def register_forward_hook(self, hook, *, with_kwargs=False):
         """Call hook(module, args, output) after each forward pass; what it returns, if not None, replaces the output.
 
         with_kwargs: call hook(module, args, kwargs, output).
