@@ -109,6 +109,16 @@ class Tensor:
     def __int__(self):
         return int(self.item())
 
+    def __index__(self):
+        if self.dtype.kind not in "iu" or self.size != 1:
+            raise TypeError(
+                f"only an integer tensor of one element can be an index, this is {self.dtype} of shape {self.shape}"
+            )
+        return int(self.item())
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if self.ndim == 0 else super().__format__(spec)
+
     def __repr__(self):
         values = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=100, edgeitems=3)
         notes = "" if self.dtype == np.float32 else f", dtype={self.dtype}"

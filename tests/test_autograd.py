@@ -674,6 +674,16 @@ def test_item_float_int_and_bool_take_the_one_value():
             bool(many)
 
 
+def test_an_integer_of_one_element_is_an_index_and_a_number_can_be_formatted():
+    assert ["a", "b", "c"][Tensor(np.array([1.0, 5.0, 2.0])).argmax()] == "b"
+    for no_index in (Tensor(1.0), Tensor(np.array([1, 2])), Tensor(np.array(True))):
+        with pytest.raises(TypeError, match="only an integer tensor of one element can be an index, this is "):
+            ["a", "b"][no_index]
+    loss = Tensor(np.array(0.123456))
+    assert f"{loss:.3f} {loss}" == "0.123 0.123456"
+    assert f"{Tensor([1.0, 2.0])}" == "Tensor([1., 2.])"
+
+
 def test_numpy_shares_memory_and_asarray_gives_the_values():
     x = Tensor([1.0, 2.0])
     assert x.numpy() is x.data

@@ -4,6 +4,7 @@ y = sum(x)     dx = g, repeated
 y = mean(x)    dx = g / n, repeated
 y = max(x)     dx = g at the place of the maximum, 0 elsewhere
 y = var(x)     dx = g * 2 (x - mean) / (n - correction)
+y = std(x)     dx = g * (x - mean) / (n - correction) / y
 """
 
 import math
@@ -60,6 +61,16 @@ class Var(_Reduction):
 
     def backward(self, grad):
         return self.spread(grad * (grad.dtype.type(2) / self.divisor), self.centred.shape) * self.centred
+
+
+class Std(Var):
+    def forward(self, x):
+        self.y = backend.array_module(x).sqrt(super().forward(x))
+        return self.y
+
+    def backward(self, grad):
+        flat = self.y == 0  # where all values are equal the slope is undefined; 0, as in PyTorch
+        return super().backward(grad * ~flat / (self.y + self.y + flat))
 
 
 class Extremes(_Reduction):
@@ -139,18 +150,22 @@ def var(input, dim=None, unbiased=None, *, correction=1, keepdim=False):
     >>> Tensor([1.0, 2.0, 3.0]).var().item()
     1.0
     """
-    check.float_tensor("var", "input", input)
-    dims = _dims("var", dim, input.ndim)
-    correction = correction if unbiased is None else int(unbiased)
-    n = math.prod(input.shape[d] for d in dims)
-    if n - correction <= 0:
-        raise ValueError(f"var: {n} values are too few for correction={correction}; input.shape={input.shape}")
-    return Var.apply(input, dims=dims, keepdim=keepdim, correction=correction)
+    return Var.apply(input, **_spread_options("var", input, dim, unbiased, correction, keepdim))
 
 
 def std(input, dim=None, unbiased=None, *, correction=1, keepdim=False):
-    """The standard deviation: the square root of `var`."""
-    return var(input, dim, unbiased, correction=correction, keepdim=keepdim).sqrt()
+    """The standard deviation: the square root of `var`, with its arguments; its gradient is 0 where all values are equal."""
+    return Std.apply(input, **_spread_options("std", input, dim, unbiased, correction, keepdim))
+
+
+def _spread_options(op, input, dim, unbiased, correction, keepdim):
+    check.float_tensor(op, "input", input)
+    dims = _dims(op, dim, input.ndim)
+    correction = correction if unbiased is None else int(unbiased)
+    n = math.prod(input.shape[d] for d in dims)
+    if n - correction <= 0:
+        raise ValueError(f"{op}: {n} values are too few for correction={correction}; input.shape={input.shape}")
+    return {"dims": dims, "keepdim": keepdim, "correction": correction}
 
 
 def max(input, dim=None, keepdim=False):

@@ -70,6 +70,12 @@ def test_the_variance_of_values_far_from_zero_keeps_its_digits():
     assert_close(Tensor(1e8 + np.array([0.0, 1.0, 2.0])).var(), np.array(1.0), rtol=1e-7)
 
 
+def test_the_deviation_of_equal_values_has_a_gradient_of_zero_as_in_torch():
+    x = Tensor(np.array([[3.0, 3.0, 3.0], [1.0, 2.0, 6.0]]), requires_grad=True)
+    x.std(1).sum().backward()
+    np.testing.assert_allclose(x.grad, [[0, 0, 0], (np.array([1, 2, 6]) - 3) / 2 / np.sqrt(7)], rtol=1e-15)
+
+
 @pytest.mark.parametrize("name", ["sum", "mean", "var"])
 def test_of_a_tensor_without_dimensions(name):
     options = {"correction": 0} if name == "var" else {}
@@ -133,6 +139,11 @@ def test_a_sums_gradient_is_the_upstream_repeated_whatever_the_shape(data):
             lambda x: x[:, :1].var(1),
             ValueError,
             r"var: 1 values are too few for correction=1; input\.shape=\(2, 1, 4\)",
+        ),
+        (
+            lambda x: x[:, :1].std(1),
+            ValueError,
+            r"std: 1 values are too few for correction=1; input\.shape=\(2, 1, 4\)",
         ),
         (lambda x: x[:, :0].mean(1), ValueError, r"mean: there are no values .* input\.shape=\(2, 0, 4\), dim=1"),
         (lambda x: x[:0].mean(), ValueError, "mean: there are no values"),
