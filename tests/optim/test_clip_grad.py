@@ -70,6 +70,18 @@ def test_a_norm_that_is_not_finite_can_be_refused_and_then_nothing_is_scaled(bad
     assert params[1].grad[0] == 2.0
 
 
+def test_a_norm_that_is_not_finite_is_else_the_gradients_fate():
+    p, q = with_gradients([np.inf, 1.0], [2.0])
+    assert optim.clip_grad_norm_([p, q], 1.0).item() == np.inf
+    np.testing.assert_array_equal(np.concatenate([p.grad, q.grad]), [np.nan, 0.0, 0.0])  # times 1 / inf
+
+
+def test_a_finite_norm_is_clipped_by_also_where_others_are_refused():
+    (p,) = with_gradients([3.0, 4.0])
+    assert optim.clip_grad_norm_(p, 0.5, error_if_nonfinite=True).item() == 5.0
+    assert_close(p.grad, np.array([0.3, 0.4]), rtol=1e-6)  # the formula's 1e-6 beside the norm of 5
+
+
 @pytest.mark.parametrize("params, options, text", [
     ([], {}, r"no parameters \(a generator can be walked only once"),
     (iter(()), {}, "no parameters"),

@@ -108,6 +108,10 @@ def test_one_cycle_whose_rise_has_no_length_starts_at_the_maximum():
     close(course(S.OneCycleLR(an_optimizer(), 0.5, total_steps=10, pct_start=0.1), 0), [0.5])
 
 
+def test_one_cycle_of_a_single_step_is_at_its_end():
+    close(course(S.OneCycleLR(an_optimizer(), 0.5, total_steps=1, div_factor=5, final_div_factor=10), 0), [0.01])
+
+
 def test_one_cycle_allows_one_step_after_each_batch_and_no_more():
     scheduler = S.OneCycleLR(an_optimizer(), 0.5, epochs=2, steps_per_epoch=5)
     course(scheduler, 10)
@@ -164,6 +168,12 @@ def test_reduce_on_plateau_counts_only_improvements_beyond_the_threshold():
     assert plateau(falling, patience=0, threshold=0.1) == [8, 4, 2, 2]  # 9 isn't below 10 * 0.9, 8.9 is
     assert plateau(falling, patience=0, threshold=0.4, threshold_mode="abs") == [8, 8, 8, 4]
     assert plateau([-x for x in falling], patience=0, threshold=0.4, threshold_mode="abs", mode="max") == [8, 8, 8, 4]
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+def test_as_good_as_the_best_is_no_improvement(mode, threshold_mode):
+    assert plateau([1, 1], patience=0, threshold=0, threshold_mode=threshold_mode, mode=mode) == [8, 4]
 
 
 def test_reduce_on_plateau_in_max_mode_wants_more():

@@ -66,7 +66,7 @@ def test_adam_step_is_the_loops(shape, draw):
         (False, True), (0.0, 0.1), (False, True), (False, True)
     ):
         moments = [draw(shape), draw(shape) ** 2, draw(shape) ** 2 if amsgrad else None]
-        moments = [m if m is None else np.asarray(m) for m in moments]
+        moments = [m if m is None else np.asarray(m, gradients[0].dtype) for m in moments]
         agree("adam_step", [draw(shape), *moments], gradients, 0.1, 0.9, 0.99, 1e-3, decay, decoupled, maximize)
 
 
@@ -76,7 +76,7 @@ def test_rmsprop_step_is_the_loops(shape, draw):
     for centered, momentum, decay, maximize in itertools.product((False, True), (0.0, 0.9), (0.0, 0.1), (False, True)):
         mean = draw(shape) if centered else None
         # a variance of at least 1, so that nothing cancels
-        square = np.asarray(draw(shape) ** 2 + 1 + (0 if mean is None else mean**2))
+        square = np.asarray(draw(shape) ** 2 + 1 + (0 if mean is None else mean**2), gradients[0].dtype)
         velocity = draw(shape) if momentum else None
         agree(
             "rmsprop_step", [draw(shape), square, mean, velocity], gradients, 0.1, 0.9, 1e-3, decay, momentum, maximize

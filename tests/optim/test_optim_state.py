@@ -65,6 +65,17 @@ def test_parameters_are_numbered_in_order_over_the_groups():
     assert state["state"][2]["exp_avg"] is optimizer.state[params[2]]["exp_avg"]
 
 
+@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW, optim.RMSprop])
+def test_steps_are_counted_for_each_parameter(make):
+    params, optimizer, _ = a_run(make, {}, np.random.default_rng(0))
+    for used in (params, params[:1], params[:1]):
+        optimizer.zero_grad()
+        for p in used:
+            p.grad = np.ones_like(p.data)
+        optimizer.step()
+    assert [kept["step"] for kept in optimizer.state_dict()["state"].values()] == [3, 1, 1]
+
+
 def test_two_optimizers_loaded_from_one_state_do_not_share_arrays():
     _, first, step = a_run(optim.SGD, {"momentum": 0.9}, np.random.default_rng(0))
     step(np.random.default_rng(1))
