@@ -134,14 +134,13 @@ def changed_input():
 def changed_output():
     x = Tensor([1.0, 2.0], requires_grad=True)
     with mt.detect_anomaly():
-        y = x.exp()  # this line
-        loss = y.sum()
+        y = x.exp()  # this line; its backward multiplies by y
         y.data += 1
-        loss.backward()
+        y.backward(np.ones(2))
 
 
 @pytest.mark.parametrize(
-    "program, operator", [(changed_input, "Mul"), (changed_output, "(Exp|Sum)")], ids=["input", "output"]
+    "program, operator", [(changed_input, "Mul"), (changed_output, "Exp")], ids=["input", "output"]
 )
 def test_an_array_changed_in_place_between_use_and_backward_is_caught(program, operator):
     with pytest.raises(
