@@ -1,4 +1,4 @@
-"""Names, order and defaults of arguments are PyTorch's. Where PyTorch is C++ and has no signature, the calls of the other files hold it."""
+"""Names, order and defaults of arguments are PyTorch's. What is C++ there has no signature: its documentation is copied here."""
 
 import inspect
 
@@ -69,7 +69,7 @@ LEFT_OUT = {
         "vdim",
     },  # before batch_first, which is given by name here
 }
-BUILT_OTHERWISE = {
+BUILT_OTHERWISE = {"Parameter", "Buffer"}  # in PyTorch by __new__
     "Parameter",
     "Buffer",
 }  # by __new__ in PyTorch; Parameter(data, requires_grad=True), Buffer(data, persistent=True)
