@@ -70,9 +70,6 @@ LEFT_OUT = {
     },  # before batch_first, which is given by name here
 }
 BUILT_OTHERWISE = {"Parameter", "Buffer"}  # in PyTorch by __new__
-    "Parameter",
-    "Buffer",
-}  # by __new__ in PyTorch; Parameter(data, requires_grad=True), Buffer(data, persistent=True)
 
 
 def test_the_catalogue_was_found():
