@@ -125,7 +125,8 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         reduction: "mean" (weighted by the targets' weights), "sum" or "none".
         label_smoothing: from 0 to 1: how much of the wanted probability is spread evenly over all classes.
     Returns: a scalar; with "none" a tensor of the target's shape.
-    Raises: ValueError on a label out of range or a wrong shape; TypeError on labels that aren't integers.
+    Raises: ValueError on a label out of range or a wrong shape; TypeError on labels that aren't integers; RuntimeError on target
+        probabilities that require a gradient.
     Source: torch.nn.functional.cross_entropy; smoothing: Szegedy et al. (1512.00567), section 7.
 
     >>> import numpy as np
@@ -142,6 +143,11 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     if getattr(getattr(soft, "dtype", None), "kind", "i") == "f":
         if soft.shape != input.shape:
             raise ValueError(f"{op}: target probabilities must have input's shape {input.shape}, got {soft.shape}")
+        if getattr(target, "requires_grad", False):
+            raise RuntimeError(
+                f"{op}: target probabilities get no gradient here; pass target.detach(), or write the loss out: "
+                "-(target * log_softmax(input, 1)).sum(1).mean()"
+            )
         q = reshape(_classes_last(Tensor(soft.astype(input.dtype, copy=False))), N, C).data
         q = (q * rows.dtype.type(1 - label_smoothing) + rows.dtype.type(label_smoothing / C)) * class_weight
         divisor = rows.dtype.type(N)
