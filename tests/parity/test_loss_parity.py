@@ -69,6 +69,20 @@ def test_cross_entropy_of_weights_that_do_not_sum_to_one(rng):
     agree(lambda F, x: F.cross_entropy(x, target[F]), rng.standard_normal((5, 4)))
 
 
+def test_target_probabilities_that_learn_are_refused_and_the_remedy_has_pytorch_s_gradients(rng):
+    """PyTorch has a gradient by the target; here it would be missing without a word."""
+    arrays = rng.standard_normal((5, 4)), rng.random((5, 4))
+    with pytest.raises(RuntimeError, match=r"target\.detach\(\)"):
+        mt.functional.cross_entropy(mt.Tensor(arrays[0]), mt.Tensor(arrays[1], requires_grad=True))
+
+    def call(F, x, target):
+        if F is torch.nn.functional:
+            return F.cross_entropy(x, target)
+        return -(target * F.log_softmax(x, 1)).sum(1).mean()
+
+    agree(call, *arrays)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
 @every_reduction
 def test_a_batch_that_is_all_ignored(name, reduction, rng):
