@@ -442,6 +442,32 @@ def test_all_three_passes_go_to_the_chosen_form(name, monkeypatch):
         assert_close(got, wanted.astype(np.float32), tolerance(name, np.float32))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": (1, 1)},  # Winograd's own
+        {"stride": (2, 1)},
+        {"dilation": (1, 2)},
+        {"padding": (1, 3)},
+        {"groups": 2},
+        {"groups": 64},
+    ],
+    ids=repr,
+)
+def test_each_pass_takes_a_form_that_can_do_it(options):
+    """64 channels and large images, where Winograd pays: one option that it, or another form, can't have."""
+    weight_shape = (64, 64 // options.get("groups", 1), 3, 3)
+    case = Case((1, 64, 34, 33), weight_shape, **options)
+    x, weight, bias, grad = case.arrays(np.float32)
+    results = (
+        conv.conv2d(x, weight, bias, *case.options),
+        conv.conv2d_input_gradient(grad, weight, case.image_size, *case.options),
+        conv.conv2d_weight_gradient(grad, x, case.kernel_size, *case.options),
+    )
+    for got, wanted in zip(results, case.oracle(x, weight, bias, grad)):
+        assert_close(got, wanted.astype(np.float32), WINOGRAD_RTOL)
+
+
 def test_conv_algorithm_nests_and_ends_with_its_block():
     free = chosen(64, 64, 56, 3, padding=1)
     with mt.conv_algorithm("im2col"):
