@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import minitorch_cnn as mt
+import minitorch_cnn.functional as F
 from minitorch_cnn.backend.cpu import threads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,6 +176,37 @@ def test_importing_the_package_leaves_blas_alone_and_so_does_using_it():
         print(blas() == before)
     """)
     assert out == ["True"] * 4
+
+
+def everything(rng):
+    """Results of the operators that use BLAS, large enough for it to use all its threads."""
+    x, weight, bias = (rng.standard_normal(s).astype(np.float32) for s in ((4, 96, 33, 35), (80, 96, 3, 3), (80,)))
+    given = [mt.Tensor(a, requires_grad=True) for a in (x, weight, bias)]
+    y = F.conv2d(*given, padding=1)
+    y.backward(rng.standard_normal(y.shape).astype(np.float32))
+    results = [y.numpy(), *(t.grad for t in given)]
+    rows, matrix, shift = (rng.standard_normal(s).astype(np.float32) for s in ((300, 501), (200, 501), (200,)))
+    given = [mt.Tensor(a, requires_grad=True) for a in (rows, matrix, shift)]
+    y = F.linear(*given)
+    y.backward(rng.standard_normal(y.shape).astype(np.float32))
+    results += [y.numpy(), *(t.grad for t in given)]
+    scale, shift = (mt.Tensor(np.ones(96, np.float32), requires_grad=True) for _ in range(2))
+    for training in (True, False):
+        y = F.batch_norm(mt.Tensor(x), np.zeros(96, np.float32), np.ones(96, np.float32), scale, shift, training)
+        y.backward(x)
+        results += [y.numpy(), scale.grad.copy(), shift.grad.copy()]
+    return results
+
+
+def test_the_bits_dont_depend_on_the_threads_that_blas_has_otherwise():
+    """Another number of BLAS threads adds in another order; and while one thread computes, BLAS is on one for all others."""
+    mt.set_num_threads(2)
+    results = []
+    for limit in (1, 2, 3):
+        with threadpool_limits(limit, user_api="blas"):
+            results.append(everything(np.random.default_rng(0)))
+    for other in results[1:]:
+        assert [np.array_equal(a, b) for a, b in zip(results[0], other)] == [True] * len(other)
 
 
 def test_importing_the_package_starts_no_thread():

@@ -10,6 +10,7 @@ import numpy as np
 from ..sizes import conv_output_size
 from . import conv_depthwise, conv_im2col, conv_pointwise, conv_rowshift, conv_winograd
 from .conv_im2col import col2im, im2col
+from .threads import one_blas_thread
 
 __all__ = ["channel_sum", "col2im", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient", "im2col"]
 
@@ -96,4 +97,5 @@ def conv2d_weight_gradient(grad, x, kernel_size, stride, padding, dilation, grou
 
 def channel_sum(x):
     rows = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))  # (N, C, H*W)
-    return (rows @ np.ones(rows.shape[2], x.dtype)).sum(0)  # 0.4 of the time of x.sum((0, 2, 3))
+    with one_blas_thread:
+        return (rows @ np.ones(rows.shape[2], x.dtype)).sum(0)  # 0.4 of the time of x.sum((0, 2, 3))

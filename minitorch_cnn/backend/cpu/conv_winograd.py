@@ -15,7 +15,7 @@ The price is rounding: in float32 an error of some 5e-6 of the largest output fo
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .threads import chunks, parallel, scratch, sum_of_parts
+from .threads import chunks, one_blas_thread, parallel, scratch, sum_of_parts
 
 _B2 = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]
 _G2 = [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]]
@@ -93,7 +93,8 @@ def forward(x, weight, bias, stride, padding, dilation, groups):
     m = tile_size((OH, OW))
     tiles, (B, G, A) = _Tiles(OH, OW, m), _TRANSFORMS[m]
     k2 = (m + 2) ** 2
-    U = np.ascontiguousarray((weight.reshape(O * C, 9) @ G.T).T).reshape(k2, O, C)
+    with one_blas_thread:
+        U = np.ascontiguousarray((weight.reshape(O * C, 9) @ G.T).T).reshape(k2, O, C)
     y = np.empty((N, O, OH, OW), x.dtype)
 
     def part(lo, hi):
@@ -145,4 +146,5 @@ def weight_gradient(grad, x, kernel_size, stride, padding, dilation, groups):
 
     parallel(N, part)
     dU = sum_of_parts(sums)
-    return np.ascontiguousarray((G.T @ dU.reshape(k2, O * C)).T).reshape(O, C, 3, 3)
+    with one_blas_thread:
+        return np.ascontiguousarray((G.T @ dU.reshape(k2, O * C)).T).reshape(O, C, 3, 3)

@@ -94,6 +94,9 @@ def sum_of_parts(sums):
 class _OneBlasThread:
     """A `with` block in which BLAS uses one thread; the setting found at the outermost entry comes back at the exit.
 
+    Products outside of `parallel` need it too: more BLAS threads add in another order, and how many there are depends on who
+    else is inside such a block at the moment.
+
     BLAS has one such setting for the whole process. It is looked up when the first block is entered, so importing this package
     touches nothing.
     """
