@@ -97,7 +97,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
         ceil_mode: also take windows that hang over the right or lower edge.
         return_indices: also return where each maximum stood, as h*W + w (int64).
     Returns: (N, C, OH, OW), or a pair of that and the indices.
-    Raises: ValueError on a window larger than the padded image or padding larger than half the kernel.
+    Raises: ValueError on a window larger than the padded image or in the padding alone, or padding beyond half the kernel.
     Source: torch.nn.functional.max_pool2d; overlapping windows: Krizhevsky et al. 2012, section 3.4.
 
     >>> from minitorch_cnn import Tensor
