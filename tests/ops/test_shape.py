@@ -73,6 +73,8 @@ def test_flatten_errors():
     "dim, shape",
     [
         (None, (2, 3)),
+        ((0, -1), (2, 1, 3)),
+        ((1, 2), (1, 2, 3, 1)),
         (0, (2, 1, 3, 1)),
         (2, (1, 2, 3, 1)),
         (-1, (1, 2, 1, 3)),
@@ -199,6 +201,25 @@ def test_indexing_gives_numpys_values_and_each_pick_its_gradient(name, rng):
     x = Tensor(X, requires_grad=True)
     x[index].backward(upstream)
     np.testing.assert_allclose(x.grad.ravel(), wanted, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "index, ints_first",
+    [
+        ((1, slice(None), [3, 0]), lambda x: x[1][:, [3, 0]]),
+        ((1, ..., [3, 0, 0]), lambda x: x[1][..., [3, 0, 0]]),
+        (([1, 0], slice(None), 2), lambda x: x[:, :, 2][[1, 0]]),
+        ((slice(None), -1, [3, 0]), lambda x: x[:, -1][:, [3, 0]]),
+        ((None, 1, slice(None), [3, 0]), lambda x: x[1][None, :, [3, 0]]),
+        ((1, None, [2, 0, 2]), lambda x: x[1][None, [2, 0, 2]]),
+        ((1, slice(None), np.array([True, False, True, True])), lambda x: x[1][:, [0, 2, 3]]),
+        ((np.int64(1), slice(0, 2), np.array([[0, 3]])), lambda x: x[1][:2, [[0, 3]]]),
+    ],
+)
+def test_an_int_apart_from_an_index_array_is_taken_first_as_in_torch(index, ints_first):
+    """NumPy would move the array's dimension to the front."""
+    assert_close(Tensor(X)[index], ints_first(X), rtol=0)
+    gradcheck(lambda t: t[index], X)
 
 
 def test_tensors_are_indices_too():
@@ -347,6 +368,11 @@ def test_repeating_padding_may_be_wider_than_the_image(rng):
     x = rng.standard_normal((1, 2))
     assert_close(F.pad(Tensor(x), (5, 4), mode="replicate"), naive_pad(x, (5, 4), "replicate"), rtol=0)
     gradcheck(lambda t: F.pad(t, (5, 4), mode="replicate"), x)
+
+
+def test_padding_of_an_empty_batch_is_an_empty_batch():
+    for mode in ("constant", "reflect", "replicate"):
+        assert F.pad(Tensor(np.zeros((0, 3, 4))), (1, 2), mode).shape == (0, 3, 7)
 
 
 def test_padding_keeps_the_dtype():
