@@ -213,6 +213,7 @@ def test_indexing_gives_numpys_values_and_each_pick_its_gradient(name, rng):
         ((None, 1, slice(None), [3, 0]), lambda x: x[1][None, :, [3, 0]]),
         ((1, None, [2, 0, 2]), lambda x: x[1][None, [2, 0, 2]]),
         ((1, slice(None), np.array([True, False, True, True])), lambda x: x[1][:, [0, 2, 3]]),
+        ((MASK, 1), lambda x: x[:, :, 1][MASK]),
         ((np.int64(1), slice(0, 2), np.array([[0, 3]])), lambda x: x[1][:2, [[0, 3]]]),
     ],
 )
