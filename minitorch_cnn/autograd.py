@@ -132,6 +132,14 @@ class Tensor:
     def __array__(self, dtype=None, copy=None):
         return np.array(self.numpy(), dtype=dtype, copy=True) if copy else np.asarray(self.numpy(), dtype=dtype)
 
+    def __reduce_ex__(self, protocol):
+        if self.grad_fn is not None and not self.grad_fn.freed:  # its copy would be one of the whole graph behind it
+            raise RuntimeError(
+                f"copy: a tensor with a graph can't be copied or pickled, and this one was made by {type(self.grad_fn).__name__}; "
+                "detach() it first"
+            )
+        return super().__reduce_ex__(protocol)
+
     # out of the graph -------------------------------------------------------------------------------------------------
 
     def item(self):

@@ -826,3 +826,13 @@ def test_an_unknown_device_is_a_value_error_that_lists_the_known_ones(device):
 def test_to_an_unknown_word_says_what_is_known():
     with pytest.raises(ValueError, match=r"to: 'tpu' is neither a device \(\"cpu\", .* nor a dtype"):
         Tensor([1.0]).to("tpu")
+
+
+def test_a_tensor_with_a_graph_behind_it_is_not_copied():
+    x = mt.Tensor([1.0], requires_grad=True)
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(
+            RuntimeError, match=r"copy: a tensor with a graph can't be copied.*made by Mul; detach\(\) it first"
+        ):
+            copied(x * 2)
+        copied((x * 2).detach())

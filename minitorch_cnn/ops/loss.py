@@ -85,18 +85,18 @@ class BinaryCrossEntropyWithLogits(Function):
         self.pos_weight = pos_weight
 
     def forward(self, x, target):
-        xp = backend.array_module(x)
-        self.x, self.target = x, target
+        xp, zero, one = backend.array_module(x), x.dtype.type(0), x.dtype.type(1)
+        self.x, self.target, self.negative = x, target, one - target
         # log(1 + e^-x) = log(1 + e^-|x|) + max(-x, 0), which can't overflow
-        self.softplus = xp.log1p(xp.exp(-abs(x))) + xp.maximum(-x, 0)
-        self.factor = 1 if self.pos_weight is None else 1 + (self.pos_weight - 1) * target
-        return (1 - target) * x + self.factor * self.softplus
+        self.softplus = xp.log1p(xp.exp(-abs(x))) + xp.maximum(-x, zero)
+        self.factor = one if self.pos_weight is None else one + (self.pos_weight - one) * target
+        return self.negative * x + self.factor * self.softplus
 
     def backward(self, grad):
-        gx = grad * ((1 - self.target) - self.factor * backend.array_module(grad).exp(-self.x - self.softplus))
+        gx = grad * (self.negative - self.factor * backend.array_module(grad).exp(-self.x - self.softplus))
         gt = None
         if self.needs_input_grad[1]:
-            slope = 0 if self.pos_weight is None else self.pos_weight - 1
+            slope = 0 if self.pos_weight is None else self.pos_weight - grad.dtype.type(1)
             gt = grad * (slope * self.softplus - self.x)
         return gx, gt
 
