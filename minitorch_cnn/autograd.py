@@ -46,14 +46,8 @@ class Tensor:
     __slots__ = ("__weakref__", "data", "grad", "grad_fn", "hooks", "requires_grad")
 
     def __init__(self, data, requires_grad=False, device=None):
-        if isinstance(data, Tensor):
-            data = data.data
-        elif isinstance(data, np.generic):
-            data = np.asarray(data)
-        elif not backend.is_array(data):
-            if data is None:
-                raise TypeError("a Tensor can't be made of None (a forward without its return?)")
-            data = np.asarray(data, dtype=np.float32)
+        if not isinstance(data, np.ndarray):
+            data = _as_array(data)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only a float tensor can require a gradient, this one is {data.dtype}; use .float()")
         self.data = data if device is None else backend.to_device(data, device)
@@ -232,6 +226,16 @@ class Tensor:
         return HookHandle(owner.hooks, hook)
 
 
+def _as_array(data):
+    if isinstance(data, Tensor):
+        return data.data
+    if isinstance(data, np.generic):
+        return np.asarray(data)
+    if data is None:
+        raise TypeError("a Tensor can't be made of None (a forward without its return?)")
+    return data if backend.is_array(data) else np.asarray(data, dtype=np.float32)
+
+
 def _starting_gradient(tensor, gradient):
     xp = backend.array_module(tensor.data)
     if gradient is None:
@@ -350,11 +354,14 @@ class Function:
     def apply(cls, *tensors, **options):
         """Run the operator on tensors and, where a gradient is needed, record it for the walk backwards."""
         function = cls(**options)
-        arrays = [None if t is None else t.data for t in tensors]
+        arrays, needed = [], []  # plain loops here: this runs for each operator, and a comprehension is a call of its own
+        for t in tensors:
+            arrays.append(None if t is None else t.data)
+            needed.append(t is not None and t.requires_grad and _recording)
+        kind = type(arrays[0])
         for array in arrays:
-            if type(array) is not type(arrays[0]) and array is not None:
+            if type(array) is not kind and array is not None:
                 _refuse_mixed_devices(function, arrays)
-        needed = tuple(t is not None and t.requires_grad for t in tensors) if _recording else (False,) * len(tensors)
         function.needs_input_grad = needed
         output = Tensor(function.forward(*arrays))
         if _anomaly:
@@ -362,8 +369,10 @@ class Function:
             _refuse_nonfinite(function, output.data, arrays)
         if True in needed:
             function.number = next(_numbers)
-            function.parents = tuple([(t.grad_fn or t) if need else None for t, need in zip(tensors, needed)])
-            function.inputs = tuple([(a.shape, a.dtype) if need else None for a, need in zip(arrays, needed)])
+            function.parents, function.inputs = [], []
+            for t, array, need in zip(tensors, arrays, needed):
+                function.parents.append((t.grad_fn or t) if need else None)
+                function.inputs.append((array.shape, array.dtype) if need else None)
             output.grad_fn = function
             output.requires_grad = True
             if _anomaly:
