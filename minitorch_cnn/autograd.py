@@ -354,7 +354,10 @@ class Function:
     def apply(cls, *tensors, **options):
         """Run the operator on tensors and, where a gradient is needed, record it for the walk backwards."""
         function = cls(**options)
-        arrays, needed = [], []  # plain loops here: this runs for each operator, and a comprehension is a call of its own
+        arrays, needed = (
+            [],
+            [],
+        )  # plain loops here: this runs for each operator, and a comprehension is a call of its own
         for t in tensors:
             arrays.append(None if t is None else t.data)
             needed.append(t is not None and t.requires_grad and _recording)
@@ -362,7 +365,7 @@ class Function:
         for array in arrays:
             if type(array) is not kind and array is not None:
                 _refuse_mixed_devices(function, arrays)
-        function.needs_input_grad = needed
+        function.needs_input_grad = tuple(needed)
         output = Tensor(function.forward(*arrays))
         if _anomaly:
             function.where = _users_line()

@@ -332,7 +332,9 @@ def pad(input, pad, mode="constant", value=None):
             raise ValueError(f"pad: {numbers} crops more than there is; input.shape={input.shape}")
         if mode != "constant" and min(before, after) < 0:
             raise ValueError(f'pad: mode="{mode}" takes no negative widths, got {numbers}')
-        if (mode == "reflect" and max(before, after) >= max(n, 1)) or (mode == "replicate" and n == 0 and max(before, after)):
+        if (mode == "reflect" and max(before, after) >= max(n, 1)) or (
+            mode == "replicate" and n == 0 and max(before, after)
+        ):
             raise ValueError(
                 f'pad: mode="{mode}" needs widths smaller than the image, got {numbers}; input.shape={input.shape}'
             )
