@@ -10,3 +10,6 @@ from .norm import *
 from .optim import *
 from .pool import *
 from .resize import *
+from . import memory
+
+memory.keep_freed_memory()

@@ -10,10 +10,11 @@ row u needs is a slice, which BLAS reads where it stands:
 
     y = sum over u of  weight[u] @ buffer[:, u*OW : (u + OH)*OW]    weight[u]: (O, KW*C)
 
-and backward, with the same slices
+and backward
 
     dweight[u] = dy @ buffer[:, u*OW : (u + OH)*OW].T
-    dbuffer[:, u*OW : (u + OH)*OW] += weight[u].T @ dy, and each column shift of dbuffer is added back to the padded image
+    dbuffer = sum over u of  weight[u].T @ (dy moved down by u rows, among zeros), which is one product when dy is written out so
+    for each kernel row; then each column shift of dbuffer is added back to the padded image
 
 With a vertical stride the padded image's rows are dealt out into phases (rows 0, s, 2s, ...; rows 1, s+1, ...), each the
 business of some of the kernel's rows; each phase is then the case above.
@@ -57,6 +58,20 @@ class _Phase:
         n, group, _, c, row, item = buffer.strides
         shape = (self.taps, len(buffer), g.groups, g.KW * g.c_group, g.OH * g.OW)
         return as_strided(buffer, shape, (self.down * row, n, group, c, item))
+
+    def lowered(self, dy):
+        """The gradient (n, groups, O/groups, OH*OW), for each kernel row moved down to the rows that it saw, among zeros.
+
+        (n, groups, taps*O/groups, rows*OW)
+        """
+        g = self.sizes
+        n, groups, each, size = dy.shape
+        lowered = scratch("rowshift lowered", (n, groups, self.taps, each, self.rows * g.OW), dy.dtype)
+        lowered[...] = 0
+        for tap in range(self.taps):
+            first = tap * self.down * g.OW
+            lowered[:, :, tap, :, first : first + size] = dy
+        return lowered.reshape(n, groups, self.taps * each, -1)
 
 
 class _Sizes:
@@ -158,22 +173,21 @@ def transposed(grad, weight, image_size, stride, padding, dilation, groups):
     N, O = grad.shape[:2]
     C = weight.shape[1] * groups
     g = _Sizes(C, image_size, weight.shape[2:], stride, padding, dilation, groups)
-    rows_t = _weight_rows(weight, groups).swapaxes(3, 4)  # (KH, 1, groups, KW*C/groups, O/groups)
+    rows = _weight_rows(weight, groups)
+    # of each phase: its kernel rows side by side, (groups, KW*C/groups, taps*O/groups)
+    matrices = [
+        rows[phase.kernel_rows, 0].transpose(1, 3, 0, 2).reshape(groups, rows.shape[-1], -1) for phase in g.phases
+    ]
     gx = np.empty((N, C, *image_size), grad.dtype)
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, (g.KH + 1) * g.bytes_each(0, grad.dtype)):
-            dy = grad[a:b].reshape(1, b - a, groups, O // groups, g.OH * g.OW)
+        for a, b in chunks(lo, hi, g.bytes_each(O, grad.dtype)):
+            dy = grad[a:b].reshape(b - a, groups, O // groups, g.OH * g.OW)
             padded = scratch("rowshift padded", (b - a, C, g.Hp, g.Wp), grad.dtype)
             padded[...] = 0
-            for phase in g.phases:
+            for phase, matrix in zip(g.phases, matrices):
                 buffer = phase.buffer(b - a, grad.dtype)
-                buffer[...] = 0
-                windows = phase.windows(buffer)
-                products = scratch("rowshift products", windows.shape, grad.dtype)
-                np.matmul(rows_t[phase.kernel_rows], dy, out=products)
-                for window, product in zip(windows, products):
-                    window += product
+                np.matmul(matrix, phase.lowered(dy), out=buffer.reshape(b - a, groups, rows.shape[-1], -1))
                 shifts = phase.shifts(padded)
                 for v in range(g.KW):
                     shifts[:, :, v] += buffer[:, :, v]

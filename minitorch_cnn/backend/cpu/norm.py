@@ -42,7 +42,7 @@ def batch_norm(x, weight, bias, eps):
     N, C, L = rows.shape
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, N * L * x.itemsize, limit=2 << 20):
+        for a, b in chunks(lo, hi, N * L * x.itemsize, limit=4 << 20):
             v, d = rows[:, a:b], out[:, a:b]
             mean[a:b] = _total(v) / (N * L)
             np.subtract(v, _spread(mean[a:b], v), out=d)
@@ -62,7 +62,7 @@ def batch_norm_backward(grad, x, weight, mean, var, eps):
     N, C, L = rows.shape
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, N * L * x.itemsize, limit=2 << 20):
+        for a, b in chunks(lo, hi, N * L * x.itemsize, limit=4 << 20):
             g, out = grad_rows[:, a:b], gx_rows[:, a:b]
             d = scratch("batch norm centred", g.shape, x.dtype)
             np.subtract(rows[:, a:b], _spread(mean[a:b], g), out=d)
