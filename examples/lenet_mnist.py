@@ -168,7 +168,7 @@ def parse_arguments():
         "--batch-size", type=int, default=32, help="images in a step (32: small batches generalise best)"
     )
     parser.add_argument(
-        "--lr", type=float, help="the highest learning rate of the cycle (lenet5 0.05, lenet5_1998 0.003)"
+        "--lr", type=float, help="the highest learning rate of the cycle (lenet5 0.03, lenet5_1998 0.003)"
     )
     parser.add_argument("--model", default="lenet5", help="lenet5 or lenet5_1998")
     parser.add_argument("--dataset", default="mnist", help="mnist or fashion")
@@ -191,7 +191,7 @@ def parse_arguments():
         saved = train.load_checkpoint(args.resume)
         vars(args).update(saved["settings"])
         args.out = args.out or os.path.dirname(args.resume) or "."
-    args.lr = args.lr or {"lenet5": 0.05, "lenet5_1998": 0.003}[args.model]
+    args.lr = args.lr or {"lenet5": 0.03, "lenet5_1998": 0.003}[args.model]
     args.out = args.out or os.path.join("runs", f"{args.model}-{args.dataset}-{time.strftime('%Y%m%d-%H%M%S')}")
     return args, saved
 
