@@ -26,18 +26,6 @@ DATASETS = {"mnist": data.MNIST, "fashion": data.FashionMNIST}
 MEAN_STD = {"mnist": (0.1307, 0.3081), "fashion": (0.2860, 0.3530)}  # of the training pixels, from 0 to 1
 
 
-def lenet5(dataset):
-    """The modern form wants pixels of mean 0 and variance 1."""
-    mean, std = MEAN_STD[dataset]
-    prepare = lambda images: (images.astype(np.float32) / 255 - mean) / std  # noqa: E731
-    return models.lenet5(), prepare, F.cross_entropy
-
-
-def lenet5_1998(dataset):
-    """The published form maps pixels from 0..1 by itself, and has a loss of its own (its equation 9)."""
-    return models.lenet5_1998(), None, models.map_loss
-
-
 def main():
     args, saved = parse_arguments()
     os.makedirs(args.out, exist_ok=True)
@@ -45,12 +33,14 @@ def main():
 
     mt.manual_seed(args.seed)
     model, prepare, criterion = {"lenet5": lenet5, "lenet5_1998": lenet5_1998}[args.model](args.dataset)
-    train_set = DATASETS[args.dataset](args.data, train=True, transform=prepare)
-    test_set = DATASETS[args.dataset](args.data, train=False, transform=prepare)
-    for images in (train_set, test_set):
-        images.data, images.targets = images.data[: args.limit], images.targets[: args.limit]
+    fetch = args.data is None  # Fashion-MNIST; MNIST comes with the package
+    train_set = DATASETS[args.dataset](args.data, train=True, transform=prepare, download=fetch)
+    test_set = DATASETS[args.dataset](args.data, train=False, transform=prepare, download=fetch)
+    for dataset in (train_set, test_set):
+        dataset.data, dataset.targets = dataset.data[: args.limit], dataset.targets[: args.limit]
     loader = data.DataLoader(train_set, args.batch_size, shuffle=True)
     model.to(args.device)
+    # lr and momentum are where they begin; the schedule moves both: lr up and down again, momentum down and up
     optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=1e-4)
     scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=args.lr, total_steps=args.epochs * len(loader))
     print(f"{args.model}: {sum(p.size for p in model.parameters()):,} parameters; {len(train_set):,} training images")
@@ -77,7 +67,10 @@ def main():
                 totals = Totals()
             train.save_checkpoint(checkpoint, **run, settings=settings(args), history=history, sums=totals.sums)
             if stop.requested:
-                print(f"\nStopped and saved. To go on:\n    python {sys.argv[0]} --resume {checkpoint}")
+                where = "".join(
+                    f" --{name} {value}" for name, value in (("data", args.data), ("device", args.device)) if value
+                )
+                print(f"\nStopped and saved. To go on:\n    python {sys.argv[0]} --resume {checkpoint}{where}")
                 return
     print(f"{time.perf_counter() - began:.0f} seconds")
     report(model, test_set, history, args)
@@ -99,7 +92,7 @@ def train_one_epoch(epoch, loader, model, criterion, optimizer, scheduler, total
 
         totals.add(loss, scores, labels)
         bar.update(len(labels))
-        if totals.seen % 100 < len(labels):
+        if totals.seen % 100 < len(labels):  # often enough to watch
             bar.set_postfix_str("loss {train_loss:.4f}, error {train_error:.2%}".format(**totals.means()))
         if stop.requested:
             break
@@ -123,6 +116,21 @@ class Totals:
 
     def means(self):
         return {"train_loss": self.sums["loss"] / self.seen, "train_error": self.sums["wrong"] / self.seen}
+
+
+def lenet5(dataset):
+    """The modern form: model, how its images are prepared, loss. It wants pixels of mean 0 and variance 1."""
+    mean, std = MEAN_STD[dataset]
+
+    def prepare(images):
+        return (images.astype(np.float32) / 255 - mean) / std
+
+    return models.lenet5(), prepare, F.cross_entropy
+
+
+def lenet5_1998(dataset):
+    """The published form maps pixels from 0..1 by itself, and has a loss of its own (its equation 9)."""
+    return models.lenet5_1998(), None, models.map_loss
 
 
 def predict(model, dataset, device):
@@ -186,12 +194,19 @@ def parse_arguments():
     for name in ("epochs", "batch_size", "limit"):
         if (value := getattr(args, name)) is not None and value < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    if args.lr is not None and not args.lr > 0:
+        parser.error(f"--lr must be positive, got {args.lr}")
+    if args.seed < 0:
+        parser.error(f"--seed must be at least 0, got {args.seed}")
     saved = None
     if args.resume:
         saved = train.load_checkpoint(args.resume)
+        if "settings" not in saved:
+            parser.error(f"{args.resume} is a checkpoint of another program")
         vars(args).update(saved["settings"])
         args.out = args.out or os.path.dirname(args.resume) or "."
-    args.lr = args.lr or {"lenet5": 0.03, "lenet5_1998": 0.003}[args.model]
+    if args.lr is None:
+        args.lr = {"lenet5": 0.03, "lenet5_1998": 0.003}[args.model]
     args.out = args.out or os.path.join("runs", f"{args.model}-{args.dataset}-{time.strftime('%Y%m%d-%H%M%S')}")
     return args, saved
 
@@ -209,5 +224,5 @@ def nearest(word, known):
 if __name__ == "__main__":
     try:
         main()
-    except (mt.DeviceError, FileNotFoundError, train.CheckpointError) as error:
+    except (mt.DeviceError, OSError, ValueError) as error:  # no such device, data or checkpoint, or a damaged one
         sys.exit(f"lenet_mnist: {error}")

@@ -97,6 +97,9 @@ def test_a_kill_loses_no_finished_epoch(whole, tmp_path):
         (["--resume", "nowhere.npz"], r"lenet_mnist: .*nowhere\.npz"),
         (["--data", "nowhere"], r"lenet_mnist: MNIST: its training images and labels were not found"),
         (["--epochs", "0"], r"--epochs must be at least 1, got 0"),
+        (["--lr", "0"], r"--lr must be positive, got 0\.0"),
+        (["--seed", "-1"], r"--seed must be at least 0, got -1"),
+        (["--device", "gpu"], r"lenet_mnist: .*gpu"),
     ],
 )
 def test_a_mistake_gets_a_message_and_no_traceback(options, message, tmp_path):
