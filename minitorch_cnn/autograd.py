@@ -12,29 +12,30 @@ when its turn comes everything that used its output has added its share to the o
 The operators themselves are in `ops/`, one family a file; `ops/tensor_methods.py` gives Tensor its `+`, `sum`, `reshape` and so on.
 """
 
+import functools
 import itertools
-import os
-import sys
 import weakref
-import zlib
 
 import numpy as np
 
-from . import backend
+from . import anomaly, backend
 
 _numbers = itertools.count()
 _recording = True
 _anomaly = False
-_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_FLOAT32 = np.dtype(np.float32)
 
 
 class Tensor:
     """An array that remembers how it was made.
 
     Args:
-        data: a numpy or cupy array (kept as it is, not copied), or a number or nested list (becomes float32).
+        data: a numpy or cupy array of bools, integers or floats (kept as it is, not copied), or a number or nested list
+            (becomes float32).
         requires_grad: whether `backward` should leave a gradient in `.grad`. Floats only.
         device: "cpu", "cuda" or "cuda:1"; by default wherever `data` is.
+    Raises: TypeError for another dtype, and for a list that holds Tensors (`stack` keeps their graph); ValueError for a list
+        whose rows differ in length.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -48,6 +49,9 @@ class Tensor:
     def __init__(self, data, requires_grad=False, device=None):
         if not isinstance(data, np.ndarray):
             data = _as_array(data)
+        # the first question is the quick one: this runs for each operator
+        if data.dtype is not _FLOAT32 and data.dtype.kind not in "biuf":
+            raise TypeError(f"a Tensor holds bools, integers or floats, not {data.dtype}")
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only a float tensor can require a gradient, this one is {data.dtype}; use .float()")
         self.data = data if device is None else backend.to_device(data, device)
@@ -233,7 +237,30 @@ def _as_array(data):
         return np.asarray(data)
     if data is None:
         raise TypeError("a Tensor can't be made of None (a forward without its return?)")
-    return data if backend.is_array(data) else np.asarray(data, dtype=np.float32)
+    if backend.is_array(data):
+        return data
+    refuse_in_list(data)
+    try:
+        return np.asarray(data, dtype=np.float32)
+    except ValueError:
+        raise ValueError(
+            "a Tensor can't be made of a list whose rows differ in length; pad them to one length"
+        ) from None
+    except TypeError as error:
+        raise TypeError(f"a Tensor is made of numbers, an array or a nested list of numbers: {error}") from None
+
+
+def refuse_in_list(data):
+    """An error if `data` is, or a nested list holds, what NumPy would make numbers of without a word."""
+    if isinstance(data, list | tuple):
+        for value in data:
+            refuse_in_list(value)
+    elif isinstance(data, Tensor):
+        raise TypeError("a list that holds Tensors would lose their graph; use mt.stack (or mt.cat)")
+    elif data is None or isinstance(data, str | bytes):
+        raise TypeError(f"a Tensor is made of numbers, an array or a nested list of numbers, not of {_in_words(data)}")
+    elif _is_raw(data) and data.dtype.kind not in "biuf":
+        raise TypeError(f"a Tensor holds bools, integers or floats, not {data.dtype}")
 
 
 def _starting_gradient(tensor, gradient):
@@ -354,13 +381,15 @@ class Function:
     def apply(cls, *tensors, **options):
         """Run the operator on tensors and, where a gradient is needed, record it for the walk backwards."""
         function = cls(**options)
-        arrays, needed = (
-            [],
-            [],
-        )  # plain loops here: this runs for each operator, and a comprehension is a call of its own
+        # plain loops here: this runs for each operator, and a comprehension is a call of its own
+        arrays, needed = [], []
         for t in tensors:
-            arrays.append(None if t is None else t.data)
-            needed.append(t is not None and t.requires_grad and _recording)
+            if t is None:
+                arrays.append(None)
+                needed.append(False)
+            else:
+                arrays.append(t.data)
+                needed.append(t.requires_grad and _recording)
         kind = type(arrays[0])
         for array in arrays:
             if type(array) is not kind and array is not None:
@@ -368,24 +397,25 @@ class Function:
         function.needs_input_grad = tuple(needed)
         output = Tensor(function.forward(*arrays))
         if _anomaly:
-            function.where = _users_line()
-            _refuse_nonfinite(function, output.data, arrays)
+            function.where = anomaly.users_line()
+            anomaly.refuse_nonfinite(function, output.data, arrays)
         if True in needed:
             function.number = next(_numbers)
-            function.parents, function.inputs = [], []
+            parents, inputs = [], []
             for t, array, need in zip(tensors, arrays, needed):
-                function.parents.append((t.grad_fn or t) if need else None)
-                function.inputs.append((array.shape, array.dtype) if need else None)
+                parents.append((t.grad_fn or t) if need else None)
+                inputs.append((array.shape, array.dtype) if need else None)
+            function.parents, function.inputs = parents, inputs
             output.grad_fn = function
             output.requires_grad = True
             if _anomaly:
-                function.seen = [(a, _checksum(a)) for a in (*arrays, output.data) if a is not None]
+                function.seen = [(a, anomaly.checksum(a)) for a in (*arrays, output.data) if a is not None]
         return output
 
     def run_backward(self, grad):
         """backward(), its result as a tuple, checked: one gradient for each input, of the input's shape and dtype."""
         if _anomaly:
-            _refuse_changed(self)
+            anomaly.refuse_changed(self)
         results = self.backward(grad)
         if type(results) is not tuple:
             results = (results,)
@@ -402,7 +432,7 @@ class Function:
                     f"shape {expected[0]}, dtype {expected[1]}"
                 )
         if _anomaly:
-            _refuse_nonfinite(self, results, [grad], "backward")
+            anomaly.refuse_nonfinite(self, results, [grad], "backward")
         return results
 
     def free(self):
@@ -427,7 +457,10 @@ def _refuse_mixed_devices(function, arrays):
 
 
 class no_grad:
-    """A `with` block in which nothing is recorded: for evaluation, and for changing parameters.
+    """A `with` block in which nothing is recorded: for evaluation, and for changing parameters. `@no_grad()` above a function
+    does the same for each call of it.
+
+    The switch is one for the whole process, not one for each thread: other threads record nothing either meanwhile.
 
     >>> x = Tensor([1.0], requires_grad=True)
     >>> with no_grad():
@@ -444,6 +477,14 @@ class no_grad:
         global _recording
         _recording = self.before
 
+    def __call__(self, function):
+        @functools.wraps(function)
+        def without_recording(*args, **kwargs):
+            with no_grad():
+                return function(*args, **kwargs)
+
+        return without_recording
+
 
 def is_grad_enabled():
     """Whether operators are being recorded; False inside `no_grad()`."""
@@ -456,6 +497,8 @@ def is_grad_enabled():
 class detect_anomaly:
     """A `with` block that finds the operator which first makes a NaN or an infinity, forward or backward, and arrays that were
     changed in place between an operator's run and its backward. Slow: it looks at every value.
+
+    The switch is one for the whole process, not one for each thread.
 
     An infinity among an operator's inputs may pass through it, such as the -inf of an attention mask; a NaN never.
 
@@ -477,46 +520,3 @@ class detect_anomaly:
         global _anomaly
         _anomaly = self.before
         self.errstate.__exit__(*exception)
-
-
-def _users_line():
-    """file:line, function and text of the innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE + os.sep):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
-
-
-def _refuse_nonfinite(function, made, given, direction="forward"):
-    infinite, nan = _kinds(given)
-    for array in made if isinstance(made, tuple) else (made,):
-        if array is None or array.dtype.kind != "f":
-            continue
-        xp = backend.array_module(array)
-        bad = xp.isnan(array) if infinite else ~xp.isfinite(array)
-        if bad.any():
-            index = tuple(int(i) for i in np.argwhere(backend.to_numpy(xp.asarray(bad)))[0])
-            raise RuntimeError(
-                f"{type(function).__name__}: the {direction} pass made {array[index]} at index {index} of an array of shape "
-                f"{array.shape}{' (its input held a NaN or infinity already)' if infinite or nan else ''}; "
-                f"the operator was called at {getattr(function, 'where', 'a line outside detect_anomaly()')}"
-            )
-
-
-def _kinds(arrays):
-    """Whether there is an infinity in the arrays, and whether there is a NaN."""
-    floats = [(a, backend.array_module(a)) for a in arrays if a is not None and a.dtype.kind == "f"]
-    return any(xp.isinf(a).any() for a, xp in floats), any(xp.isnan(a).any() for a, xp in floats)
-
-
-def _checksum(array):
-    return zlib.crc32(np.ascontiguousarray(backend.to_numpy(array)).view(np.uint8))
-
-
-def _refuse_changed(function):
-    for array, checksum in getattr(function, "seen", ()):
-        if _checksum(array) != checksum:
-            raise RuntimeError(
-                f"{type(function).__name__}: an array of shape {array.shape} that its backward pass needs was changed in place "
-                f"after the forward pass; the operator was called at {function.where}"
-            )

@@ -836,3 +836,130 @@ def test_a_tensor_with_a_graph_behind_it_is_not_copied():
         ):
             copied(x * 2)
         copied((x * 2).detach())
+
+
+# what a Tensor is not made of -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", [list, tuple, lambda tensors: [[t] for t in tensors]], ids=["list", "tuple", "nested"])
+def test_a_list_that_holds_tensors_is_refused_because_the_graph_would_be_lost(wrap):
+    a = leaf([1.0])
+    with pytest.raises(TypeError, match=r"use mt\.stack"):
+        Tensor(wrap([a * 2, a * 3]))
+    with pytest.raises(TypeError, match=r"use mt\.stack"):
+        Tensor([1.0, 2.0]) + wrap([a.sum(), a.sum()])
+
+
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (np.array([1j]), "complex128"),
+        (np.array([None, 1]), "object"),
+        (np.array(["a"]), "<U1"),
+        (np.array(["2020-01-01"], "datetime64[D]"), "datetime64"),
+        (np.complex64(1j), "complex64"),
+        ([np.array([1j])], "complex128"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_only_bools_integers_and_floats_make_a_tensor(data, dtype):
+    with pytest.raises(TypeError, match=rf"a Tensor holds bools, integers or floats, not {dtype}"):
+        Tensor(data)
+
+
+@pytest.mark.parametrize("data", ["1.5", ["1", "2"], [1.0, None], [1j], object(), {"a": 1}], ids=str)
+def test_what_is_no_number_is_no_tensor(data):
+    with pytest.raises(TypeError, match="a Tensor is made of numbers, an array or a nested list of numbers"):
+        Tensor(data)
+
+
+@pytest.mark.parametrize("data", [[[1, 2], [3]], [1, [2]], [np.ones(2), np.ones(3)]], ids=["rows", "depths", "arrays"])
+def test_a_ragged_list_is_said_to_be_one(data):
+    with pytest.raises(ValueError, match="a list whose rows differ in length"):
+        Tensor(data)
+
+
+# changed in place -----------------------------------------------------------------------------------------------------
+
+
+def test_a_step_written_by_hand_inside_no_grad_changes_the_parameter_itself():
+    model = mt.nn.Linear(2, 1)
+    arrays, before = [p.data for p in model.parameters()], [p.data.copy() for p in model.parameters()]
+    model(Tensor([[3.0, 5.0]])).sum().backward()
+    with mt.no_grad():
+        for p in model.parameters():
+            p -= 0.5 * p.grad
+    for p, array, old, gradient in zip(model.parameters(), arrays, before, ([[3.0, 5.0]], [1.0])):
+        assert p.data is array and p.requires_grad and p.is_leaf
+        np.testing.assert_array_equal(p.data, old - np.float32(0.5) * np.array(gradient, np.float32))
+
+
+@pytest.mark.parametrize(
+    "statement, expected",
+    [("x += 2", [6.0, 10.0]), ("x -= 2", [2.0, 6.0]), ("x *= 2", [8.0, 16.0]), ("x /= 2", [2.0, 4.0]), ("x **= 2", [16.0, 64.0])],
+)  # fmt: skip
+def test_each_operator_in_place(statement, expected):
+    x = leaf([4.0, 8.0])
+    same = {"x": x}
+    with mt.no_grad():
+        exec(statement, same)
+    assert same["x"] is x
+    np.testing.assert_array_equal(x.data, expected)
+    with pytest.raises(RuntimeError, match=r"a leaf that .* is changed in place; use `with mt\.no_grad"):
+        exec(statement, same)
+    np.testing.assert_array_equal(x.data, expected)
+
+    recorded = x * 1
+    new = {"x": recorded}
+    exec(statement, new)
+    assert new["x"] is not recorded and new["x"].requires_grad
+    np.testing.assert_array_equal(recorded.data, expected)
+
+
+def test_a_total_of_losses_stays_differentiable():
+    x, total = leaf([2.0, 3.0]), 0
+    for power in (1, 2):
+        total += (x**power).sum()
+    total.backward()
+    np.testing.assert_array_equal(x.grad, [5.0, 7.0])  # 1 + 2x
+
+
+def test_in_place_neither_the_shape_grows_nor_the_dtype_changes():
+    x, count, half = Tensor([1.0, 2.0]), Tensor(np.array([1, 2])), Tensor(np.ones(2, np.float16))
+    array = half.data
+    with mt.no_grad():
+        with pytest.raises(ValueError, match=r"add: .* shape \(2,\) can't be changed in place to shape \(3, 2\)"):
+            x += np.ones((3, 2))
+        with pytest.raises(TypeError, match=r"div: a tensor of int64 can't be changed in place to float32"):
+            count /= 2
+        half *= 3.0
+        x += x  # its own operand
+    assert half.data is array and array.dtype == np.float16 and array.tolist() == [3.0, 3.0]
+    np.testing.assert_array_equal(x.data, [2.0, 4.0])
+    np.testing.assert_array_equal(count.data, [1, 2])
+
+
+def test_an_assignment_to_an_element_says_what_to_write():
+    x = Tensor([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"x\.data\[0\] = 1"):
+        x[0] = 1
+
+
+# no_grad above a function ---------------------------------------------------------------------------------------------
+
+
+def test_a_function_under_no_grad_records_nothing_each_time_and_keeps_its_name():
+    @mt.no_grad()
+    def twice(x, factor=2, depth=1):
+        """Doc."""
+        assert not mt.is_grad_enabled()
+        return twice(x, depth=depth - 1) if depth else x * factor
+
+    x = leaf([3.0])
+    for _ in range(2):
+        assert not twice(x).requires_grad and mt.is_grad_enabled()
+    assert twice(x, factor=5, depth=0).item() == 15.0
+    assert (twice.__name__, twice.__doc__) == ("twice", "Doc.")
+    with pytest.raises(TypeError):
+        twice(None, depth=0)
+    assert mt.is_grad_enabled()

@@ -15,6 +15,7 @@ FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 # From the bottom up: a file imports only from its own layer and those below it.
 LAYERS = [
     {"backend"},
+    {"anomaly"},
     {"autograd"},
     {"gradcheck", "ops"},
     {"functional"},

@@ -17,7 +17,7 @@ import numbers
 import numpy as np
 
 from .. import backend
-from ..autograd import Function, Tensor
+from ..autograd import Function, Tensor, is_grad_enabled, refuse_in_list
 from . import check
 
 
@@ -215,9 +215,9 @@ def operands(op, x, y):
 
 def _common(op, x, y):
     if not isinstance(x, Tensor):
-        x = _constant(op, x, y)
+        x = constant(op, x, y)
     elif not isinstance(y, Tensor):
-        y = _constant(op, y, x)
+        y = constant(op, y, x)
     if x.dtype != y.dtype:
         if x.dtype.kind == "f" and y.dtype.kind != "f":
             y = to(y, dtype=x.dtype)
@@ -236,10 +236,13 @@ def is_constant(value):
     return isinstance(value, _CONSTANTS) or backend.is_array(value)
 
 
-def _constant(op, value, tensor):
+def constant(op, value, tensor):
+    """`value`, a number, an array or a list, as a Tensor on the device and, where that loses nothing, of the dtype of `tensor`."""
     if not is_constant(value) or not isinstance(tensor, Tensor):
         both = f"{type(value).__name__} and {type(tensor).__name__}" if is_constant(value) else type(value).__name__
         raise TypeError(f"{op}: expected a Tensor, and with it a Tensor, a number or an array; got {both}")
+    if isinstance(value, list | tuple):
+        refuse_in_list(value)
     xp, dtype = backend.array_module(tensor.data), tensor.dtype
     if dtype.kind != "f":  # an integer or bool tensor with a float becomes float32; with integers NumPy finds the dtype
         own = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
@@ -436,3 +439,74 @@ def ge(input, other):
     """input >= other."""
     x, y = _compared("ge", input, other)
     return Tensor(x >= y)
+
+
+def _without_floats(op, *tensors):
+    for t in tensors:
+        if t.dtype.kind not in "biu":
+            raise TypeError(f"{op}: only bool and integer tensors have bits, got {t.dtype}; compare first: (x > 0)")
+
+
+def bitwise_not(input):
+    """~input: not, of a bool tensor; of integers, each bit. Outside the graph, as are & and |."""
+    check.tensor("bitwise_not", "input", input)
+    _without_floats("bitwise_not", input)
+    return Tensor(~input.data)
+
+
+def bitwise_and(input, other):
+    """input & other, of bools or integers.
+
+    >>> from minitorch_cnn import Tensor
+    >>> x = Tensor([1.0, 2.0, 3.0])
+    >>> ((x > 1) & (x < 3)).numpy().tolist()
+    [False, True, False]
+    """
+    x, y = operands("bitwise_and", input, other)
+    _without_floats("bitwise_and", x, y)
+    return Tensor(x.data & y.data)
+
+
+def bitwise_or(input, other):
+    """input | other, of bools or integers."""
+    x, y = operands("bitwise_or", input, other)
+    _without_floats("bitwise_or", x, y)
+    return Tensor(x.data | y.data)
+
+
+def in_place(operator, input, other):
+    """What `input += other` and its kin do, `operator` being add, sub, mul, div or pow.
+
+    Inside `no_grad()` the values are written into the tensor's own array, for everybody who holds it. While operators are recorded
+    it is `input = input + other`, a new tensor, so that `total += loss` stays differentiable; a leaf that requires a gradient is
+    refused then, because it would stop being the parameter that an optimiser knows.
+    Raises: RuntimeError for such a leaf; ValueError if the shape would grow; TypeError if the dtype can't hold the result.
+    Source: PyTorch, but for a recorded tensor, which PyTorch also changes in place.
+
+    >>> from minitorch_cnn import Tensor, no_grad
+    >>> p = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with no_grad():
+    ...     p -= 0.5
+    >>> p
+    Tensor([0.5, 1.5], requires_grad=True)
+    """
+    if is_grad_enabled():
+        if input.is_leaf and input.requires_grad:
+            raise RuntimeError(
+                f"{operator.__name__}: a leaf that requires a gradient is changed in place; use `with mt.no_grad():` or an "
+                "optimiser"
+            )
+        return operator(input, other)
+    result = operator(input, other).data
+    if result.shape != input.shape:
+        raise ValueError(
+            f"{operator.__name__}: a tensor of shape {input.shape} can't be changed in place to shape {result.shape}; "
+            "write x = x + y"
+        )
+    if not np.can_cast(result.dtype, input.dtype, "same_kind"):
+        raise TypeError(
+            f"{operator.__name__}: a tensor of {input.dtype} can't be changed in place to {result.dtype}; write x = x + y, or "
+            "convert it first"
+        )
+    input.data[...] = result
+    return input

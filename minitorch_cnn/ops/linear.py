@@ -4,10 +4,10 @@ y = x W^T + b     dx = g W     dW = g^T x     db = sum of g over the samples
 c = a b           da = g b^T   db = a^T g
 """
 
-from ..autograd import Function
+from ..autograd import Function, Tensor
 from ..backend import primitives as P
 from . import check
-from .elementwise import sum_to_shape
+from .elementwise import constant, sum_to_shape
 from .shape import reshape
 
 
@@ -82,11 +82,16 @@ def linear(input, weight, bias=None):
 
 def matmul(input, other):
     """The matrix product. Vectors become rows or columns and lose that dimension again; leading dimensions broadcast.
+    One of the two may be an array or a list: a constant of the other's dtype.
 
     >>> from minitorch_cnn import Tensor
     >>> (Tensor([[1.0, 2.0]]) @ Tensor([[3.0], [4.0]])).numpy().tolist()
     [[11.0]]
     """
+    if not isinstance(input, Tensor):
+        input = constant("matmul", input, other)
+    elif not isinstance(other, Tensor):
+        other = constant("matmul", other, input)
     check.float_tensor("matmul", "input", input, min_ndim=1)
     check.float_tensor("matmul", "other", other, min_ndim=1)
     check.same_dtype("matmul", input=input, other=other)

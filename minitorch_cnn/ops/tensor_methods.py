@@ -19,8 +19,32 @@ Tensor.__rpow__ = lambda self, other: elementwise.pow(other, self)
 Tensor.__neg__ = elementwise.neg
 Tensor.__abs__ = elementwise.abs_
 Tensor.__matmul__ = linear.matmul
+Tensor.__rmatmul__ = lambda self, other: linear.matmul(other, self)
+Tensor.__invert__ = elementwise.bitwise_not
+Tensor.__and__ = elementwise.bitwise_and
+Tensor.__rand__ = lambda self, other: elementwise.bitwise_and(other, self)
+Tensor.__or__ = elementwise.bitwise_or
+Tensor.__ror__ = lambda self, other: elementwise.bitwise_or(other, self)
 Tensor.__getitem__ = shape.getitem
 Tensor.__iter__ = lambda self: (self[i] for i in range(len(self)))
+
+
+# x += y: in place inside no_grad(), a new tensor where operators are recorded
+Tensor.__iadd__ = lambda self, other: elementwise.in_place(elementwise.add, self, other)
+Tensor.__isub__ = lambda self, other: elementwise.in_place(elementwise.sub, self, other)
+Tensor.__imul__ = lambda self, other: elementwise.in_place(elementwise.mul, self, other)
+Tensor.__itruediv__ = lambda self, other: elementwise.in_place(elementwise.div, self, other)
+Tensor.__ipow__ = lambda self, other: elementwise.in_place(elementwise.pow, self, other)
+
+
+def _set_item(self, index, value):
+    raise TypeError(
+        "a Tensor's values are not assigned one by one, for the graph would not know; outside the graph write x.data[0] = 1, "
+        "inside it use mt.where"
+    )
+
+
+Tensor.__setitem__ = _set_item
 
 
 def _equal(self, other):

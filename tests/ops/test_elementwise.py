@@ -287,3 +287,36 @@ def test_an_integer_compared_with_a_fraction_is_not_cut_off():
     assert (integer([1, 2]) > 1.5).numpy().tolist() == [False, True]
     assert (integer([1, 2]) == 1.5).numpy().tolist() == [False, False]
     assert (integer([True, False], bool) == 2).numpy().tolist() == [False, False]
+
+
+# bits -----------------------------------------------------------------------------------------------------------------
+
+
+def test_not_and_or_of_masks_and_integers_are_numpys_and_outside_the_graph():
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    low, high, mask = x < 2.5, x > 1.5, np.array([True, False, True])
+    for result, expected in [
+        (~low, [False, False, True]), (low & high, [False, True, False]), (low | high, [True, True, True]),
+        (mask & low, [True, False, False]), (mask | high, [True, True, True]), (low & True, [True, True, False]),
+        (low | False, [True, True, False]),
+    ]:  # fmt: skip
+        assert isinstance(result, Tensor) and result.dtype == bool and not result.requires_grad
+        assert result.numpy().tolist() == expected
+    bits = integer([6, -1])
+    for result, expected in [(~bits, [-7, 0]), (bits & 3, [2, 3]), (8 | bits, [14, -1])]:
+        assert result.dtype == np.int64 and result.numpy().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "name, operation",
+    [
+        ("bitwise_not", lambda x, mask: ~x),
+        ("bitwise_and", lambda x, mask: mask & x),
+        ("bitwise_or", lambda x, mask: x | mask),
+        ("bitwise_and", lambda x, mask: mask & 1.5),
+    ],
+)
+def test_floats_have_no_bits(name, operation):
+    x = Tensor([1.0, 2.0])
+    with pytest.raises(TypeError, match=rf"{name}: only bool and integer tensors have bits, got float32"):
+        operation(x, x > 1)

@@ -128,6 +128,18 @@ def test_float32_stays_float32(rng):
     assert x.grad.dtype == w.grad.dtype == b.grad.dtype == np.float32
 
 
+def test_an_array_on_either_side_of_a_product_is_a_constant_of_the_tensors_dtype(rng):
+    array = rng.standard_normal((2, 3))  # float64
+    left, right = (Tensor(np.ones(shape, np.float32), requires_grad=True) for shape in [(5, 2), (3, 4)])
+    for product, tensor, expected in [
+        (left @ array, left, np.tile(array.astype(np.float32).sum(1), (5, 1))),
+        (array @ right, right, np.tile(array.astype(np.float32).sum(0)[:, None], (1, 4))),
+    ]:
+        assert isinstance(product, Tensor) and product.dtype == np.float32
+        product.sum().backward()
+        assert_close(tensor.grad, expected, rtol=1e-6)  # sums of three float32 in another order
+
+
 def zeros(*shape, dtype=np.float32):
     return Tensor(np.zeros(shape, dtype))
 
@@ -150,7 +162,9 @@ def zeros(*shape, dtype=np.float32):
         (lambda: zeros(4, 2, 3) @ zeros(5, 3, 2), ValueError, r"matmul: shapes \(4, 2, 3\) and \(5, 3, 2\) do not fit"),
         (lambda: zeros(3) @ zeros(4), ValueError, r"matmul: shapes \(3,\) and \(4,\) do not fit"),
         (lambda: zeros() @ zeros(3), ValueError, "matmul: input must have at least 1 dimensions, got 0"),
-        (lambda: zeros(2, 3) @ np.zeros((3, 2)), TypeError, "matmul: other must be a Tensor, got ndarray; wrap it"),
+        (lambda: np.zeros((2, 3)) @ zeros(2, 3), ValueError, r"matmul: shapes \(2, 3\) and \(2, 3\) do not fit"),
+        (lambda: zeros(2, 3) @ 2.0, ValueError, "matmul: other must have at least 1 dimensions, got 0"),
+        (lambda: "a" @ zeros(2, 3), TypeError, "matmul: expected a Tensor, .*got str"),
         (lambda: zeros(2, 3, dtype=int) @ zeros(3, 2), TypeError, "matmul: input must be a float tensor, got int64"),
         (lambda: zeros(2, 3) @ zeros(3, 2, dtype=float), TypeError, "matmul: .*input is float32, other is float64"),
     ],

@@ -28,6 +28,7 @@ class conv_algorithm:
     """A `with` block in which every convolution on the CPU takes one form: "im2col" to step through it, or to compare them.
 
     A shape or dtype that the form can't do (Winograd's is 3x3, stride 1, float32; depthwise, pointwise) goes by im2col.
+    The switch is one for the whole process, not one for each thread.
 
     >>> from minitorch_cnn import Tensor, conv_algorithm, functional as F
     >>> x, weight = Tensor(np.ones((1, 1, 3, 3))), Tensor(np.ones((1, 1, 2, 2)))
