@@ -21,13 +21,14 @@ def gradcheck(function, inputs, upstream=None, eps=1e-6, atol=1e-7, rtol=1e-5):
         upstream: the gradient of the loss by the output; random (seed 0) by default.
         eps: h, the step. atol, rtol: the difference allowed is atol + rtol * the largest numerical gradient.
     Returns: True.
-    Raises: AssertionError naming the input and element that differs most; TypeError if an input is not float64.
+    Raises: AssertionError naming the input and element that differs most; TypeError if an input is neither an array nor a
+        Tensor, or not float64.
     Source: central differences; the interface as torch.autograd.gradcheck.
 
     >>> gradcheck(lambda x: x * x, np.array([1.0, 2.0]))
     True
     """
-    single = isinstance(inputs, Tensor | np.ndarray)
+    single = isinstance(inputs, Tensor | np.ndarray | np.generic | int | float)
     tensors = [_leaf(x, i) for i, x in enumerate((inputs,) if single else inputs)]
     output = function(*tensors)
     if upstream is None:
@@ -69,6 +70,11 @@ def numerical_gradient(function, tensors, i, upstream, eps=1e-6):
 def _leaf(x, i):
     if isinstance(x, np.ndarray):
         x = Tensor(x, requires_grad=x.dtype.kind == "f")
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"gradcheck: input {i} must be an array or a Tensor, got {type(x).__name__}; for a list of numbers give "
+            "np.array([...])"
+        )
     if x.requires_grad and x.dtype != np.float64:
         raise TypeError(f"gradcheck: input {i} is {x.dtype}; differences need float64, use .double()")
     copy = Tensor(x.data.copy(), requires_grad=x.requires_grad)

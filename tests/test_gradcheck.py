@@ -165,3 +165,9 @@ def test_a_check_leaves_no_trace_in_the_global_state(x):
     with pytest.raises(ZeroDivisionError):
         gradcheck(lambda a: a * 2 if mt.is_grad_enabled() else 1 / 0, x)  # fails inside the differences
     assert mt.is_grad_enabled()
+
+
+@pytest.mark.parametrize("inputs, number", [([1.0, 2.0], 0), (1.0, 0), ((np.ones(2), [1.0]), 1), (np.float64(1), 0)])
+def test_numbers_and_lists_of_them_are_refused_by_place_with_the_remedy(inputs, number):
+    with pytest.raises(TypeError, match=rf"input {number} must be an array or a Tensor, got \w+; .*np\.array"):
+        gradcheck(lambda *tensors: tensors[0] * 2, inputs)
