@@ -1,6 +1,8 @@
 """Convolutional networks from scratch: a small autograd engine, every operator by hand, NumPy on the CPU.
 
-Reading order: autograd.py, ops/conv.py, backend/cpu/conv_im2col.py, nn/module.py, models/lenet.py, examples/lenet_mnist.py.
+Reading order: autograd.py, ops/elementwise.py, backend/reference/conv.py, ops/conv.py, backend/cpu/conv_im2col.py, ops/pool.py,
+ops/norm.py, ops/lrn.py, ops/loss.py, nn/module.py, optim/sgd.py, models/lenet.py, models/lenet_1998.py, examples/lenet_mnist.py,
+backend/cpu/conv_rowshift.py and conv_winograd.py.
 """
 
 from .autograd import Function, Tensor, detect_anomaly, is_grad_enabled, no_grad

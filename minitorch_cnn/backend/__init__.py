@@ -1,8 +1,11 @@
 """Arrays: which device they are on, random numbers, and the three forms of each primitive.
 
-    reference.py    the textbook loops: the definition of each primitive
-    cpu/            the same in NumPy, as fast as it goes
     primitives.py   the list of the primitives: what each computes; a call goes to the form for its array's device
+    reference/      the textbook loops: the definition of each primitive
+    cpu/            the same in NumPy, as fast as it goes
+    arrays.py       which device an array is on, and how it gets to another
+    random.py       the one generator of random numbers
+    sizes.py        how large what comes out of a convolution or a pooling is
 
 The rest of the package works on raw arrays through `primitives` and `array_module`, and never asks which device it is on.
 """

@@ -4,7 +4,6 @@ reshape, permute, indexing and cat are views or copies of the same numbers; a va
 padding by reflection) gets the sum of their gradients, one that lands nowhere gets zero.
 """
 
-import builtins
 import math
 
 import numpy as np
@@ -344,7 +343,7 @@ def pad(input, pad, mode="constant", value=None):
         if before or after:
             place = np.arange(-before, input.shape[dim] + after)
             last = input.shape[dim] - 1
-            source = last - builtins.abs(last - builtins.abs(place)) if mode == "reflect" else place.clip(0, last)
+            source = last - abs(last - abs(place)) if mode == "reflect" else place.clip(0, last)
             input = TakeAlong.apply(input, indices=source, dim=dim)
     return input
 
