@@ -208,8 +208,8 @@ def map_loss(scores, target, j=10.0):
     Args:
         scores: (N, 10) float tensor, what LeNet5_1998 returns.
         target: (N,) class numbers, an integer array, list or Tensor.
-        j: a positive number. The paper doesn't give its value; with 0.1, 1 and 10 four epochs on MNIST (one seed, SGD with
-            momentum) end at 1.3, 1.3 and 1.1 % test error.
+        j: a positive number. The paper doesn't give its value. Trained for four epochs on 50,000 of MNIST's training images (one
+            seed, SGD with momentum), 1 and 10 end at 1.30 and 1.24 % error on the other 10,000.
     Returns: a scalar.
     Raises: ValueError on a label out of range, a wrong shape, or j <= 0; TypeError on labels that aren't integers.
     Source: equation 9.
