@@ -82,7 +82,7 @@ def save_curves(path, history, title=""):
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     epochs = [line["epoch"] for line in history]
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -92,12 +92,13 @@ def save_curves(path, history, title=""):
     left.set_ylabel("loss")
     rate = left.twinx()
     rate.plot(epochs, [line["lr"] for line in history], color="0.6", linestyle="--", label="learning rate")
-    rate.set_ylabel("learning rate", color="0.4")
+    rate.set_ylabel("learning rate (dashed)", color="0.4")
     rate.set_ylim(bottom=0)
     right.semilogy(epochs, [line["train_error"] for line in history], "o-", markersize=3, label="training, as it went")
     right.semilogy(epochs, [line["test_error"] for line in history], "o-", markersize=3, label="test")
-    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    right.yaxis.set_minor_formatter(PercentFormatter(1.0, decimals=1))
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter(FuncFormatter(lambda fraction, _: f"{100 * fraction:g} %"))
+    right.yaxis.set_minor_formatter(NullFormatter())
     right.set_ylabel("error")
     for axes in (left, right):
         axes.set_xlabel("epoch")
