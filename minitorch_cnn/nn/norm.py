@@ -23,13 +23,16 @@ class _BatchNorm(Module):
             self.running_mean = self.running_var = self.num_batches_tracked = None
 
     def forward(self, input):
-        check.float_tensor(type(self).__name__, "input", input, ndim=self.dimensions)
-        momentum = 0.0
-        if self.training and self.track_running_stats:
-            self.num_batches_tracked.data += 1
-            # momentum=None: the mean of all batches so far
-            momentum = 1 / int(self.num_batches_tracked.data) if self.momentum is None else self.momentum
-        return F.batch_norm(
+        name, tracking = type(self).__name__, self.training and self.track_running_stats
+        check.float_tensor(name, "input", input, ndim=self.dimensions)
+        if input.shape[1] != self.num_features:
+            raise ValueError(
+                f"{name}: x has {input.shape[1]} channels, but num_features is {self.num_features}; x.shape={input.shape}"
+            )
+        momentum = self.momentum if tracking else 0.0
+        if momentum is None:  # the mean of all batches so far, this one included
+            momentum = 1 / (int(self.num_batches_tracked.data) + 1)
+        output = F.batch_norm(
             input,
             self.running_mean,
             self.running_var,
@@ -39,6 +42,9 @@ class _BatchNorm(Module):
             momentum=momentum,
             eps=self.eps,
         )
+        if tracking:  # a batch that was refused doesn't count
+            self.num_batches_tracked.data += 1
+        return output
 
     def extra_repr(self):
         return (

@@ -3,6 +3,7 @@
 Each function takes the operator's name first. ValueError is for values and shapes, TypeError for types and dtypes.
 """
 
+import numbers
 import operator
 
 import numpy as np
@@ -62,8 +63,15 @@ def pair(op, name, value, least=0):
     return number, number
 
 
+def number(op, name, value):
+    """A real number (numpy's too), no text and no list."""
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"{op}: {name} must be a number, got {value!r}")
+
+
 def in_range(op, name, value, low, high):
     """A number with low <= value <= high."""
+    number(op, name, value)
     if not low <= value <= high:
         raise ValueError(f"{op}: {name} must be between {low} and {high}, got {value!r}")
 
@@ -78,7 +86,8 @@ def dim(op, dim, ndim):
     """A dimension's number, negative ones counted from the end; returns it counted from 0."""
     number = integer(op, "dim", dim)
     if not -max(ndim, 1) <= number < max(ndim, 1):
-        raise ValueError(f"{op}: dim {dim} is out of range for a tensor of {ndim} dimensions ({-ndim} to {ndim - 1})")
+        known = f"{-ndim} to {ndim - 1}" if ndim else "it is one number: only dim 0 or -1"
+        raise ValueError(f"{op}: dim {dim} is out of range for a tensor of {ndim} dimensions ({known})")
     return number % max(ndim, 1)
 
 

@@ -122,7 +122,7 @@ def batch_norm(
         eps: added to the variance.
     Returns: a tensor of input's shape and dtype.
     Raises: ValueError if there is only one value a channel in training, if the running statistics are missing in evaluation, or
-        if the sizes differ.
+        if the sizes differ; TypeError if they are lists, or if the dtypes differ.
     Source: Ioffe, Szegedy (1502.03167), Algorithm 1; torch.nn.functional.batch_norm, argument for argument.
 
     >>> from minitorch_cnn import Tensor
@@ -133,6 +133,9 @@ def batch_norm(
     check.float_tensor(op, "input", input, min_ndim=2)
     check.same_dtype(op, input=input, weight=weight, bias=bias)
     mean, var = (s.data if isinstance(s, Tensor) else s for s in (running_mean, running_var))
+    for name, s in (("running_mean", mean), ("running_var", var)):
+        if s is not None and not backend.is_array(s):
+            raise TypeError(f"{op}: {name} must be a Tensor or an array, got {type(s).__name__}")
     C = input.shape[1]
     for name, t in (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias)):
         if t is not None and t.shape != (C,):

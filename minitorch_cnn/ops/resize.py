@@ -134,6 +134,8 @@ def _sizes(input, size, scale_factor, recompute_scale_factor):
         size = check.pair(op, "size", size, least=1)
         return size, [n / out for n, out in zip(input.shape[2:], size)]
     factors = tuple(scale_factor) if isinstance(scale_factor, tuple | list) else (scale_factor, scale_factor)
+    for factor in factors:
+        check.number(op, "scale_factor", factor)
     if len(factors) != 2 or min(factors) <= 0:
         raise ValueError(f"interpolate: scale_factor must be a positive number or a pair, got {scale_factor!r}")
     size = tuple(math.floor(n * f) for n, f in zip(input.shape[2:], factors))

@@ -415,6 +415,19 @@ def test_momentum_none_keeps_the_mean_over_all_batches(rng):
     assert_close(layer.running_var, batches.var(1, ddof=1).mean(0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (4, 3)])
+def test_a_refused_batch_does_not_count(shape, rng):
+    """It would weigh in momentum=None's mean over all batches, and be in the checkpoint."""
+    layer = nn.BatchNorm1d(2, momentum=None).double()
+    with pytest.raises(ValueError):
+        layer(mt.Tensor(rng.standard_normal(shape)))
+    assert layer.num_batches_tracked.item() == 0
+    batch = rng.standard_normal((5, 2))
+    layer(mt.Tensor(batch))
+    assert layer.num_batches_tracked.item() == 1
+    assert_close(layer.running_mean, batch.mean(0), rtol=1e-12)
+
+
 def test_without_running_statistics_evaluation_uses_the_batch(rng):
     layer = nn.BatchNorm1d(2, track_running_stats=False, affine=False).double()
     x = rng.standard_normal((5, 2))
@@ -553,6 +566,7 @@ def test_a_wrong_value_is_refused_with_its_name_and_number(make, text):
         (lambda: nn.GroupNorm(2, 4.0), "GroupNorm: num_channels must be an integer, got 4.0"),
         (lambda: nn.ZeroPad2d(0.5), "ZeroPad2d: padding must be an integer, got 0.5"),
         (lambda: nn.BatchNorm2d(3)([1.0]), "BatchNorm2d: input must be a Tensor, got list"),
+        (lambda: nn.Dropout("a"), "Dropout: p must be a number, got 'a'"),
         (lambda: nn.Softmax()(mt.Tensor([1.0])), "softmax: say along which dim"),
     ],
 )
@@ -567,7 +581,8 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_name(make, text):
         (nn.BatchNorm2d(3), (2, 3), "BatchNorm2d: input must have 4 dimensions, got 2; input.shape=(2, 3)"),
         (nn.BatchNorm2d(3), (3, 4, 4), "add a batch axis with unsqueeze(0)"),
         (nn.BatchNorm1d(3), (2, 3, 4, 4), "BatchNorm1d: input must have 2 or 3 dimensions, got 4"),
-        (nn.BatchNorm2d(3), (2, 5, 4, 4), "running_mean must have shape (5,), one value a channel, got (3,)"),
+        (nn.BatchNorm2d(3), (2, 5, 4, 4), "BatchNorm2d: x has 5 channels, but num_features is 3; x.shape=(2, 5, 4, 4)"),
+        (nn.BatchNorm1d(3, track_running_stats=False), (2, 4), "BatchNorm1d: x has 4 channels, but num_features is 3"),
         (
             nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
             (3, 8, 8),

@@ -383,6 +383,16 @@ def zeros(*shape, dtype=np.float64):
             ValueError,
             r"running_mean must have shape \(3,\), one value a channel, got \(2,\); x.shape=\(2, 3\)",
         ),
+        (
+            lambda: F.batch_norm(zeros(2, 3), [0.0, 0.0, 0.0], zeros(3)),
+            TypeError,
+            "batch_norm: running_mean must be a Tensor or an array, got list",
+        ),
+        (
+            lambda: F.batch_norm(zeros(2, 3), zeros(3), (1.0, 1.0, 1.0), training=True),
+            TypeError,
+            "batch_norm: running_var must be a Tensor or an array, got tuple",
+        ),
         (lambda: F.batch_norm(zeros(2, 3), zeros(3), zeros(3, 1)), ValueError, r"running_var must have shape \(3,\)"),
         (
             lambda: F.batch_norm(zeros(2, 3), weight=zeros(4), training=True),

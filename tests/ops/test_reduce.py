@@ -156,6 +156,11 @@ def test_a_sums_gradient_is_the_upstream_repeated_whatever_the_shape(data):
         (lambda x: x[:, :0].argmax(1), ValueError, "argmax: there are no values"),
         (lambda x: x[:, :0].argmin(), ValueError, "argmin: there are no values"),
         (lambda x: x.max(3), ValueError, "max: dim 3 is out of range"),
+        (
+            lambda x: x.sum().max(1),
+            ValueError,
+            r"max: dim 1 is out of range for a tensor of 0 dimensions \(it is one number: only dim 0 or -1\)",
+        ),
         (lambda x: x.argmin(3), ValueError, "argmin: dim 3 is out of range"),
     ],
 )

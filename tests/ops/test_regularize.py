@@ -1,5 +1,7 @@
 """Dropout: how many, how they are scaled, and that the seed decides which."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,17 @@ def test_a_probability_out_of_range_is_named(p):
     for training in (True, False):
         with pytest.raises(ValueError, match=rf"dropout: p must be between 0\.0 and 1\.0, got {p}"):
             F.dropout(Tensor(ONES), p, training)
+
+
+@pytest.mark.parametrize("p", ["a", None, [0.5]])
+def test_a_probability_that_is_no_number_is_named(p):
+    with pytest.raises(TypeError, match=rf"dropout: p must be a number, got {re.escape(repr(p))}"):
+        F.dropout(Tensor(ONES), p)
+
+
+@pytest.mark.parametrize("p", [1, np.float32(0.5), np.int64(1)])
+def test_numpys_numbers_are_probabilities_too(p):
+    assert F.dropout(Tensor(ONES), p).shape == Tensor(ONES).shape
 
 
 def test_integers_are_refused():

@@ -151,6 +151,8 @@ IMAGE = Tensor(np.zeros((1, 2, 3, 4), np.float32))
         ({"size": 2.5}, TypeError, r"interpolate: size must be an integer, got 2\.5"),
         ({"scale_factor": 0.1}, ValueError, r"interpolate: scale_factor=0\.1 leaves nothing of an image of \(3, 4\)"),
         ({"scale_factor": -1}, ValueError, "interpolate: scale_factor must be a positive number or a pair, got -1"),
+        ({"scale_factor": "a"}, TypeError, "interpolate: scale_factor must be a number, got 'a'"),
+        ({"scale_factor": (2, None)}, TypeError, "interpolate: scale_factor must be a number, got None"),
         ({"scale_factor": (1, 2, 3)}, ValueError, "interpolate: scale_factor must be a positive number or a pair"),
         ({"size": 2, "mode": "bicubic"}, ValueError, "interpolate: mode must be one of 'nearest', .*, got 'bicubic'"),
         (
