@@ -41,5 +41,6 @@ def get_state():
 def set_state(state):
     """Go on from where `get_state` was called."""
     global _seed
+    seed = int(state["seed"])  # first: a state that is refused changes nothing
     _generator.bit_generator.state = state["generator"]
-    _seed = int(state["seed"])
+    _seed = seed

@@ -56,9 +56,8 @@ def save_checkpoint(path, **state):
         with open(beside, "wb") as file:
             np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
             file.flush()
-            os.fsync(
-                file.fileno()
-            )  # on the disk before it gets its name: a power cut can't leave an empty file under it
+            # on the disk before it gets its name: a power cut can't leave an empty file under it
+            os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         if os.path.exists(beside):
@@ -77,7 +76,7 @@ def load_checkpoint(path, **objects):
     """
     path = os.fspath(path)
     header, arrays = _read(path)
-    state = _unpacked(header["objects"], arrays)
+    state, values = _unpacked(header["objects"], arrays), _unpacked(header["values"], arrays)
     missing = [name for name in objects if name not in state]
     if missing:
         raise CheckpointError(
@@ -87,14 +86,15 @@ def load_checkpoint(path, **objects):
     loaded = []
     try:
         for name, value in objects.items():
-            loaded.append(name)
             value.load_state_dict(state[name])
-    except (ValueError, TypeError, KeyError) as error:
-        for name in loaded[:-1]:  # the last one refused, and changed nothing
+            loaded.append(name)
+        random.set_state(header["random"])
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        for name in loaded:  # the one that refused changed nothing
             objects[name].load_state_dict(before[name])
-        raise CheckpointError(f"{path}: its {loaded[-1]} doesn't fit this run's: {error}") from error
-    random.set_state(header["random"])
-    return _unpacked(header["values"], arrays)
+        refused = [*objects, "random state"][len(loaded)]
+        raise CheckpointError(f"{path}: its {refused} doesn't fit this run's: {error}") from error
+    return values
 
 
 def _packed(value, arrays, name):
@@ -152,4 +152,7 @@ def _read(path):
         raise CheckpointError(f"{path}: this is no checkpoint, or it is damaged or cut short ({error})") from None
     if found != _FORMAT:
         raise CheckpointError(f"{path}: its format is {found!r}, this version reads {_FORMAT!r}")
+    missing = [key for key in ("objects", "values", "random") if key not in header]
+    if missing:
+        raise CheckpointError(f"{path}: the checkpoint is damaged: its header has no {', '.join(missing)}")
     return header, arrays

@@ -123,6 +123,46 @@ def test_a_checkpoint_of_another_model_changes_nothing(path, rng):
         np.testing.assert_array_equal(parameter.numpy(), kept)
 
 
+def rewrite_header(path, change):
+    """Change the header of a checkpoint in place, its arrays stay."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    header = json.loads(arrays.pop("header").tobytes().decode())
+    change(header)
+    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+
+
+@pytest.mark.parametrize("key", ["objects", "values", "random"])
+def test_a_header_that_lacks_a_part_is_told_and_changes_nothing(path, key):
+    save_checkpoint(path, model=nn.Linear(3, 2), epoch=1)
+    rewrite_header(path, lambda header: header.pop(key))
+    model = nn.Linear(3, 2)
+    before = model.weight.numpy().copy()
+    with pytest.raises(CheckpointError, match=rf"run\.npz: the checkpoint is damaged: its header has no {key}"):
+        load_checkpoint(path, model=model)
+    np.testing.assert_array_equal(model.weight.numpy(), before)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("seed"),
+        lambda state: state.update(seed="seven"),
+        lambda state: state["generator"].update(bit_generator="MT19937"),
+        lambda state: state["generator"]["state"].update(state=-1),
+    ],
+)
+def test_a_random_state_that_does_not_fit_changes_nothing(path, change):
+    save_checkpoint(path, model=nn.Linear(3, 2))
+    rewrite_header(path, lambda header: change(header["random"]))
+    model = nn.Linear(3, 2)
+    before, random_before = model.weight.numpy().copy(), mt.backend.random.get_state()
+    with pytest.raises(CheckpointError, match=r"run\.npz: its random state doesn't fit this run's"):
+        load_checkpoint(path, model=model)
+    np.testing.assert_array_equal(model.weight.numpy(), before)
+    assert mt.backend.random.get_state() == random_before
+
+
 def test_a_name_that_was_not_saved_is_told(path):
     save_checkpoint(path, model=nn.Linear(1, 1))
     with pytest.raises(CheckpointError, match=r"the checkpoint has no optimizer; it has model"):
