@@ -73,7 +73,10 @@ def relu(x):
 
 
 def relu_backward(grad, y):
-    """grad where y, relu's output, is positive, and 0 elsewhere."""
+    """grad where y, relu's output, is positive, and 0 elsewhere.
+
+    The exception: an infinite gradient becomes NaN where y is 0, since a form may compute grad * (y > 0).
+    """
     return form(grad).relu_backward(grad, y)
 
 

@@ -158,7 +158,9 @@ class Where(Function):
         return backend.array_module(x).where(condition, x, y)
 
     def backward(self, grad):
-        gx, gy = grad * self.condition, grad * ~self.condition
+        # no product: an infinite gradient would become NaN where the other one was chosen
+        xp, zero = backend.array_module(grad), grad.dtype.type(0)
+        gx, gy = xp.where(self.condition, grad, zero), xp.where(self.condition, zero, grad)
         return None, sum_to_shape(gx, self.shapes[0]), sum_to_shape(gy, self.shapes[1])
 
 

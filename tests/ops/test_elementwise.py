@@ -186,6 +186,13 @@ def test_where_chooses_and_sends_the_gradient_to_the_chosen_one(shapes, rng):
     gradcheck(lambda a, b: mt.where(condition, a, b), (x, y))
 
 
+def test_an_infinite_gradient_stays_out_of_what_where_did_not_choose():
+    x, y = (Tensor(np.zeros(3, np.float32), requires_grad=True) for _ in range(2))
+    mt.where([True, False, True], x, y).backward(np.array([np.inf, -np.inf, 2], np.float32))
+    assert x.grad.tolist() == [np.inf, 0, 2] and y.grad.tolist() == [0, -np.inf, 0]
+    assert x.grad.dtype == y.grad.dtype == np.float32
+
+
 def test_where_takes_numbers_and_a_list_of_conditions():
     assert mt.where([True, False], 1.0, 2.0).numpy().tolist() == [1.0, 2.0]
     assert mt.where([True, False], Tensor(np.array([3, 4])), 0).numpy().tolist() == [3, 0]
