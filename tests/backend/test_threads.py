@@ -217,15 +217,18 @@ def test_importing_the_package_starts_no_thread():
 
 
 def test_set_num_threads_is_what_get_num_threads_says():
-    for n in (3, 1, 2):
+    for n in (3, 1, np.int64(2)):
         mt.set_num_threads(n)
         assert mt.get_num_threads() == n
 
 
-@pytest.mark.parametrize("n", [0, -1, 1.0, 2.5, "2", None, True])
-def test_set_num_threads_refuses_what_is_no_positive_integer(n):
+@pytest.mark.parametrize(
+    "n, error",
+    [(0, ValueError), (-1, ValueError), *((n, TypeError) for n in (1.0, 1.5, "2", None, True, np.array([1, 2])))],
+)
+def test_set_num_threads_refuses_what_is_no_positive_integer(n, error):
     before = mt.get_num_threads()
-    with pytest.raises((ValueError, TypeError), match=r"set_num_threads: .*integer from 1 on, got"):
+    with pytest.raises(error, match=r"set_num_threads: .*integer from 1 on, got"):
         mt.set_num_threads(n)
     assert mt.get_num_threads() == before
 
@@ -240,6 +243,58 @@ def test_fewer_threads_leave_none_of_the_old_behind():
     threads.parallel(4, lambda lo, hi: time.sleep(0.01))
     mt.set_num_threads(1)
     assert not [t for t in threading.enumerate() if t.name.startswith("minitorch_cnn")]
+
+
+def in_threads(count, function):
+    """Start `count` threads that call it; returns them, and the list that their exceptions go to."""
+    errors = []
+
+    def call():
+        try:
+            function()
+        except BaseException as error:
+            errors.append(error)
+
+    callers = [threading.Thread(target=call) for _ in range(count)]
+    for caller in callers:
+        caller.start()
+    return callers, errors
+
+
+def test_set_num_threads_lets_a_call_in_another_thread_finish(monkeypatch):
+    """A pool that is shut down between being looked up and being given work refuses it."""
+    submitting, parts = threading.Event(), []
+
+    class Slow(threads.ThreadPoolExecutor):
+        def submit(self, *args):
+            submitting.set()
+            time.sleep(0.1)
+            return super().submit(*args)
+
+    mt.set_num_threads(2)
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Slow)
+    callers, errors = in_threads(1, lambda: threads.parallel(2, lambda lo, hi: parts.append(lo)))
+    assert submitting.wait(20)
+    mt.set_num_threads(3)
+    callers[0].join(20)
+    assert errors == [] and sorted(parts) == [0, 1]
+
+
+def test_two_callers_at_first_make_one_pool(monkeypatch):
+    made = []
+
+    class Slow(threads.ThreadPoolExecutor):
+        def __init__(self, *args, **options):
+            made.append(self)
+            time.sleep(0.1)
+            super().__init__(*args, **options)
+
+    mt.set_num_threads(2)
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Slow)
+    callers, errors = in_threads(3, lambda: threads.parallel(2, lambda lo, hi: None))
+    for caller in callers:
+        caller.join(20)
+    assert errors == [] and len(made) == 1
 
 
 # fork -----------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ leaving the threads to BLAS, since the copies run in parallel too.
 n and the number of threads alone: the same number of threads gives the same bits.
 """
 
+import operator
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +18,29 @@ from threadpoolctl import ThreadpoolController
 
 _threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 _pool = None
+_lock = threading.Lock()  # of _threads and _pool: a pool gets no work once set_num_threads has taken it
 _inside = threading.local()  # .parallel is True in code that runs as a part already: parts are not split again
 
 
 def set_num_threads(n):
-    """Use `n` threads from now on (1: everything runs in the caller's, which a debugger likes)."""
+    """Use `n` threads from now on (1: everything runs in the caller's, which a debugger likes).
+
+    Raises: TypeError unless n is an integer; ValueError if it is below 1.
+    """
     global _threads, _pool
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"set_num_threads: the number of threads must be an integer from 1 on, got {n!r}")
-    if _pool is not None:
-        _pool.shutdown()
-    _threads, _pool = n, None
+    text = f"set_num_threads: the number of threads must be an integer from 1 on, got {n!r}"
+    try:
+        number = operator.index(n)
+    except TypeError:
+        raise TypeError(text) from None
+    if isinstance(n, bool):
+        raise TypeError(text)
+    if number < 1:
+        raise ValueError(text)
+    with _lock:
+        pool, _pool, _threads = _pool, None, number
+    if pool is not None:
+        pool.shutdown()  # what it was given before is still done
 
 
 def get_num_threads():
@@ -51,10 +64,12 @@ def parallel(n, work, worth=True):
         if parts <= 1:
             work(0, n)
             return
-        if _pool is None:
-            _pool = ThreadPoolExecutor(_threads - 1, thread_name_prefix="minitorch_cnn")
         bounds = [n * i // parts for i in range(parts + 1)]
-        others = [_pool.submit(_part, work, bounds[i], bounds[i + 1]) for i in range(1, parts)]
+        with _lock:
+            if _pool is None:  # at least one thread: another caller may have set 1 since `parts` was computed
+                _pool = ThreadPoolExecutor(max(1, _threads - 1), thread_name_prefix="minitorch_cnn")
+            pool = _pool
+            others = [pool.submit(_part, work, bounds[i], bounds[i + 1]) for i in range(1, parts)]
         try:
             _part(work, 0, bounds[1])
         finally:  # never leave with a thread still writing into the caller's arrays
@@ -145,8 +160,8 @@ one_blas_thread = _OneBlasThread()
 
 def _after_fork():
     """A forked child has none of its parent's threads: it makes its own when it needs them."""
-    global _pool
-    _pool = None
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()  # the parent's may be held by a thread that the child doesn't have
     one_blas_thread.__init__()
 
 
