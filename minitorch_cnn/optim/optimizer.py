@@ -109,7 +109,7 @@ class Optimizer:
         Args:
             closure: called first, if given: it computes the gradients and returns the loss, which step() returns.
         Raises: ValueError if a gradient doesn't fit its parameter; RuntimeError if a parameter was moved to another dtype or device
-            after the first step.
+            after the first step. No parameter is changed then.
         """
         loss = None if closure is None else closure()
         for group in self.param_groups:
@@ -118,6 +118,7 @@ class Optimizer:
                     raise ValueError(
                         f"{type(self).__name__}: a parameter of shape {param.shape} has a gradient of shape {param.grad.shape}"
                     )
+                self._check_kept(param)
         for group in self.param_groups:
             self.update(group)
         return loss
@@ -128,12 +129,20 @@ class Optimizer:
         array = state.get(name)
         if array is None:
             array = state[name] = backend.array_module(data).zeros_like(data)
-        elif array.dtype != data.dtype or isinstance(array, np.ndarray) is not isinstance(data, np.ndarray):
-            raise RuntimeError(
-                f"{type(self).__name__}: a parameter is {data.dtype} on {backend.device_of(data)}, but its {name} is {array.dtype} "
-                f"on {backend.device_of(array)}: the model was moved after the first step; move it before the optimiser is made"
-            )
         return array
+
+    def _check_kept(self, param):
+        """What is kept for `param` has its dtype and is on its device."""
+        data = param.data
+        for name, array in self.state.get(param, {}).items():
+            if isinstance(array, int):  # the number of steps
+                continue
+            if array.dtype != data.dtype or isinstance(array, np.ndarray) is not isinstance(data, np.ndarray):
+                raise RuntimeError(
+                    f"{type(self).__name__}: a parameter is {data.dtype} on {backend.device_of(data)}, but its {name} is "
+                    f"{array.dtype} on {backend.device_of(array)}: the model was moved after the first step; move it before the "
+                    "optimiser is made"
+                )
 
     # state ------------------------------------------------------------------------------------------------------------
 

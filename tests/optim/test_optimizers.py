@@ -292,3 +292,16 @@ def test_a_model_that_was_moved_after_the_first_step_is_told_so(make, options):
         RuntimeError, match=r"a parameter is float64 on cpu, but its \w+ is float32 on cpu: the model was moved"
     ):
         optimizer.step()
+
+
+@pytest.mark.parametrize("make, options", [(optim.SGD, {"momentum": 0.9}), *[(make, {}) for make in ALL[1:]]])
+def test_no_parameter_is_changed_if_a_later_one_was_moved(make, options):
+    p, q = a_parameter(1.0), a_parameter(2.0)
+    optimizer = make([{"params": [p]}, {"params": [q]}], **options)
+    p.grad, q.grad = np.ones(1), np.ones(1)
+    optimizer.step()
+    q.data, q.grad = q.data.astype(np.float32), np.ones(1, np.float32)
+    before = p.item()
+    with pytest.raises(RuntimeError, match="the model was moved after the first step"):
+        optimizer.step()
+    assert p.item() == before
