@@ -6,7 +6,7 @@ Two of glibc's own settings, for this process, make it keep up to 1 GB of what w
 step 0.9, and the peak stays what it was (benchmarks/run.py).
 
 Only on Linux with glibc, and not if MALLOC_MMAP_MAX_ or MALLOC_TRIM_THRESHOLD_ is set in the environment: then somebody has
-decided already.
+decided already. The environment variable MINITORCH_CNN_KEEP_MEMORY=0, set before the package is imported, turns it off.
 """
 
 import ctypes
@@ -17,7 +17,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # their numbers in malloc.h
 
 
 def keep_freed_memory():
-    """Tell glibc; does nothing elsewhere."""
+    """Tell glibc; does nothing elsewhere, or if MINITORCH_CNN_KEEP_MEMORY is 0."""
+    if os.environ.get("MINITORCH_CNN_KEEP_MEMORY") == "0":
+        return
     if platform.libc_ver()[0] != "glibc" or {"MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_"} & set(os.environ):
         return
     mallopt = ctypes.CDLL(None).mallopt
