@@ -111,6 +111,9 @@ def main():
 
 
 def print_row(name, limit, values, scale):
+    if None in values.values():
+        print(f"{name:50} left out: only Linux counts it", flush=True)
+        return
     ours = values["Ours"]
     line = f"{name:50}{ours * scale:9.2f}"
     if "PyTorch" in values:
