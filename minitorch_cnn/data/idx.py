@@ -46,9 +46,8 @@ def read_idx(path):
                 f"{path}: no idx file, or cut short: it ends after {len(magic)} of the header's first 4 bytes{damage}"
             )
         ndim = magic[3]
-        if (
-            magic[:2] != b"\0\0" or magic[2] not in DTYPES or not 1 <= ndim <= 32
-        ):  # NumPy 1.26 has 32 dimensions at most
+        # NumPy 1.26 has 32 dimensions at most
+        if magic[:2] != b"\0\0" or magic[2] not in DTYPES or not 1 <= ndim <= 32:
             known = ", ".join(f"{code:02x} {np.dtype(dtype)}" for code, dtype in DTYPES.items())
             raise ValueError(
                 f"{path}: no idx file: it starts with the bytes {magic.hex(' ')}, but an idx file starts with "

@@ -45,9 +45,8 @@ class NegativeLogLikelihood(Function):
 
     def forward(self, x):
         xp = backend.array_module(x)
-        losses = -(self.q * xp.where(self.q == 0, x.dtype.type(0), x)).sum(
-            1
-        )  # 0, not NaN, for an -inf that isn't wanted
+        # 0, not NaN, for an -inf that isn't wanted
+        losses = -(self.q * xp.where(self.q == 0, x.dtype.type(0), x)).sum(1)
         return losses if self.reduction == "none" else _divided(losses.sum(), self.divisor)
 
     def backward(self, grad):

@@ -83,7 +83,7 @@ class _Tiles:
         return as_strided(y, (m, m, y.shape[1], len(y), self.th, self.tw), (h, w, o, s, m * h, m * w))
 
     def whole(self, n, O, dtype):
-        """An array for n images of full tiles, and whether it is larger than the outputs."""
+        """An array for n images of full tiles: as large as the outputs, or larger."""
         return scratch("winograd whole", (n, O, self.th * self.m, self.tw * self.m), dtype)
 
 

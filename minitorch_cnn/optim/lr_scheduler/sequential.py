@@ -34,9 +34,8 @@ class SequentialLR(LRScheduler):
             )
         self._schedulers, self._milestones = list(schedulers), list(milestones)
         self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
-        for group, lr in zip(
-            optimizer.param_groups, self.base_lrs
-        ):  # each of the schedulers has set its first rate there
+        # each of the schedulers has set its first rate there
+        for group, lr in zip(optimizer.param_groups, self.base_lrs):
             group["lr"] = lr
         self.begin()
 
