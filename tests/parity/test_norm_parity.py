@@ -100,8 +100,15 @@ SHAPES = [(3, 12), (3, 12, 5), (2, 12, 3, 4), (2, 12, 2, 3, 4)]
 def test_group_norm(shape, num_groups, given, rng):
     weight, bias = (rng.standard_normal(12) if g else None for g in given)
     x = rng.standard_normal(shape) * 2 + 3
-    agree(lambda F, x, w, b: F.group_norm(x, num_groups, w, b, 0.1), x, weight, bias)
-    agree(lambda F, x, w, b: F.group_norm(x, num_groups, w, b), x, weight, bias)
+
+    def group_norm(F, x, w, b, *eps):
+        # PyTorch 2.13 fails in the backward pass of a bias without a weight
+        if F is torch.nn.functional and w is None and b is not None:
+            w = torch.ones(12, dtype=torch.float64)
+        return F.group_norm(x, num_groups, w, b, *eps)
+
+    agree(lambda F, x, w, b: group_norm(F, x, w, b, 0.1), x, weight, bias)
+    agree(group_norm, x, weight, bias)
 
 
 # windows inside, even, as wide as the channels, wider, trivial; beta with and without its own formula
