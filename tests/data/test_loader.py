@@ -356,21 +356,23 @@ def test_leaving_by_break_ends_the_threads():
 
 
 def test_leaving_drops_the_batches_that_no_worker_has_begun():
-    gate = threading.Event()
+    begun, gate = threading.Event(), threading.Event()
 
     class Gated(Numbers):
         def __getitem__(self, i):
             if i > 0:
+                begun.set()
                 gate.wait(10)
             return super().__getitem__(i)
 
     dataset = Gated()
     for _ in DataLoader(dataset, num_workers=1, prefetch_factor=20):
+        assert begun.wait(10)  # the worker stands in sample 1 until the loop has been left
         opener = threading.Timer(0.3, gate.set)
-        opener.start()  # the worker stands in sample 1 until the loop has been left
+        opener.start()
         break
-    assert dataset.read == [0, 1]
     opener.join()
+    assert dataset.read == [0, 1]
 
 
 def test_dropping_the_iterator_ends_the_threads():
