@@ -9,7 +9,6 @@ The training loop stands in `train_one_epoch`, all of it. Ctrl-C stops after the
 """
 
 import argparse
-import csv
 import difflib
 import os
 import sys
@@ -149,10 +148,7 @@ def report(model, test_set, history, args):
     matrix = train.confusion_matrix(test_set.targets, predictions, 10)
     names = [name.split(" - ")[0] for name in test_set.classes]  # "0 - zero" -> "0"
     print(f"\nwhat it is (rows), what it was taken for (columns):\n{train.confusion_table(matrix, names)}\n")
-    with open(os.path.join(args.out, "history.csv"), "w", newline="") as file:
-        rows = csv.DictWriter(file, history[0])
-        rows.writeheader()
-        rows.writerows(history)
+    train.save_history(os.path.join(args.out, "history.csv"), history)
     images = test_set.data[:, None]  # (N, 28, 28) -> (N, 1, 28, 28)
     mistakes = os.path.join(args.out, "mistakes.png")
     count = train.save_mistakes(mistakes, images, test_set.targets, predictions, names)

@@ -15,6 +15,7 @@ import numpy as np
 from .. import backend
 from ..autograd import Tensor
 from ..backend import random
+from .files import write_beside
 
 _FORMAT = "minitorch_cnn checkpoint 1"
 
@@ -49,19 +50,8 @@ def save_checkpoint(path, **state):
         "values": _packed(values, arrays, "values"),
         "random": random.get_state(),
     }
-    path = os.fspath(path)
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    beside = f"{path}.{os.getpid()}.part"
-    try:
-        with open(beside, "wb") as file:
-            np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-            file.flush()
-            # on the disk before it gets its name: a power cut can't leave an empty file under it
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        if os.path.exists(beside):
-            os.remove(beside)
+    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    write_beside(path, lambda file: np.savez(file, header=text, **arrays))
 
 
 def load_checkpoint(path, **objects):

@@ -3,9 +3,12 @@
 matplotlib and Pillow are imported where they are used, so that a program without pictures needs neither.
 """
 
-import os
+import csv
+import io
 
 import numpy as np
+
+from .files import write_beside
 
 
 def confusion_matrix(targets, predictions, num_classes):
@@ -68,8 +71,22 @@ def save_mistakes(path, images, targets, predictions, names, columns=16, most=12
         while draw.textlength(caption, font) > W:
             caption = caption[:-1]
         draw.text((x, y + H), caption, "firebrick", font)
-    _write_beside(path, lambda beside: page.save(beside, "PNG"))
+    write_beside(path, lambda file: page.save(file, "PNG"))
     return len(wrong)
+
+
+def save_history(path, history):
+    """A table in CSV, a row for each epoch.
+
+    Args:
+        path: the file.
+        history: a list with a dict for each epoch, all with the same keys: the columns.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.DictWriter(text, history[0])
+    rows.writeheader()
+    rows.writerows(history)
+    write_beside(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def save_curves(path, history, title=""):
@@ -107,11 +124,4 @@ def save_curves(path, history, title=""):
         axes.grid(alpha=0.3, which="both")
         axes.legend(loc="upper right")
     figure.suptitle(title)
-    _write_beside(path, lambda beside: figure.savefig(beside, format="png", dpi=120))
-
-
-def _write_beside(path, write):
-    """write(another name), then rename: never half a picture under its own name."""
-    beside = f"{path}.part"
-    write(beside)
-    os.replace(beside, path)
+    write_beside(path, lambda file: figure.savefig(file, format="png", dpi=120))

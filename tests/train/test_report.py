@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minitorch_cnn.train import confusion_matrix, confusion_table, save_curves, save_mistakes
+from minitorch_cnn.train import confusion_matrix, confusion_table, save_curves, save_history, save_mistakes
 
 
 def test_confusion_matrix_counts_each_pair(rng):
@@ -50,3 +50,24 @@ def test_curves_are_a_picture(tmp_path):
     save_curves(tmp_path / "curves.png", history, "a title")
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.size[0] > 600
+
+
+def test_history_is_a_table_with_a_row_an_epoch(tmp_path):
+    save_history(tmp_path / "history.csv", [{"epoch": 1, "lr": 0.1 + 0.2}, {"epoch": 2, "lr": 1e-5}])
+    assert (tmp_path / "history.csv").read_bytes() == b"epoch,lr\r\n1,0.30000000000000004\r\n2,1e-05\r\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["history.csv"]
+
+
+def test_a_picture_that_cannot_be_made_leaves_no_file(tmp_path, monkeypatch):
+    Image = pytest.importorskip("PIL.Image")
+
+    def fails(self, file, kind):
+        file.write(b"half a pic")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fails)
+    with pytest.raises(OSError, match="no space left"):
+        save_mistakes(
+            tmp_path / "a.png", np.zeros((1, 1, 4, 5), np.uint8), np.zeros(1, int), np.ones(1, int), ["x", "y"]
+        )
+    assert not list(tmp_path.iterdir())
