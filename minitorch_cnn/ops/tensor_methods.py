@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..autograd import Tensor
-from . import activation, elementwise, linear, reduce, shape
+from . import activation, comparison, elementwise, linear, reduce, shape
 
 # operators
 Tensor.__add__ = elementwise.add
@@ -20,11 +20,11 @@ Tensor.__neg__ = elementwise.neg
 Tensor.__abs__ = elementwise.abs_
 Tensor.__matmul__ = linear.matmul
 Tensor.__rmatmul__ = lambda self, other: linear.matmul(other, self)
-Tensor.__invert__ = elementwise.bitwise_not
-Tensor.__and__ = elementwise.bitwise_and
-Tensor.__rand__ = lambda self, other: elementwise.bitwise_and(other, self)
-Tensor.__or__ = elementwise.bitwise_or
-Tensor.__ror__ = lambda self, other: elementwise.bitwise_or(other, self)
+Tensor.__invert__ = comparison.bitwise_not
+Tensor.__and__ = comparison.bitwise_and
+Tensor.__rand__ = lambda self, other: comparison.bitwise_and(other, self)
+Tensor.__or__ = comparison.bitwise_or
+Tensor.__ror__ = lambda self, other: comparison.bitwise_or(other, self)
 Tensor.__getitem__ = shape.getitem
 Tensor.__iter__ = lambda self: (self[i] for i in range(len(self)))
 
@@ -48,11 +48,11 @@ Tensor.__setitem__ = _set_item
 
 
 def _equal(self, other):
-    return elementwise.eq(self, other) if _comparable(other) else NotImplemented
+    return comparison.eq(self, other) if _comparable(other) else NotImplemented
 
 
 def _not_equal(self, other):
-    return elementwise.ne(self, other) if _comparable(other) else NotImplemented
+    return comparison.ne(self, other) if _comparable(other) else NotImplemented
 
 
 def _comparable(other):
@@ -62,10 +62,10 @@ def _comparable(other):
 # comparisons; a tensor stays usable as a key, by identity, and `x == None` is False
 Tensor.__eq__ = _equal
 Tensor.__ne__ = _not_equal
-Tensor.__lt__ = elementwise.lt
-Tensor.__le__ = elementwise.le
-Tensor.__gt__ = elementwise.gt
-Tensor.__ge__ = elementwise.ge
+Tensor.__lt__ = comparison.lt
+Tensor.__le__ = comparison.le
+Tensor.__gt__ = comparison.gt
+Tensor.__ge__ = comparison.ge
 Tensor.__hash__ = object.__hash__
 
 # value by value
