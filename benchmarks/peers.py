@@ -124,3 +124,5 @@ def _give_back_old_names():
     for name, kind in {"bool": bool, "int": int, "float": float, "object": object}.items():
         if name not in vars(np):
             setattr(np, name, kind)
+    if "sctypes" not in vars(np):
+        np.sctypes = {"int": [np.int8, np.int16, np.int32, np.int64]}

@@ -66,8 +66,8 @@ _BY_FILE = [
         ("if C != weight.shape[1] * groups", "if C < weight.shape[1] * groups", "too many channels pass the check"),
     ]),
     ("conv", CONV, "backend/sizes.py", [
-        ("(n + 2 * p - d * (k - 1) - 1) // s + 1", "(n + 2 * p - d * (k - 1)) // s + 1", "output size one too large"),
-        ("(n + 2 * p - d * (k - 1) - 1) // s + 1", "(n + 2 * p - k) // s + 1", "output size without dilation"),
+        ("(W + 2 * pw - dw * (KW - 1) - 1) // sw + 1", "(W + 2 * pw - dw * (KW - 1)) // sw + 1", "output size one too large"),
+        ("(H + 2 * ph - dh * (KH - 1) - 1) // sh + 1", "(H + 2 * ph - KH) // sh + 1", "output size without dilation"),
     ]),
     ("conv", FORMS, "backend/cpu/conv.py", [
         ("max(padding) <= 2 and dtype == np.float32", "max(padding) <= 2", "Winograd for float64"),
@@ -108,6 +108,7 @@ _BY_FILE = [
         ("s, d = sizes.stride[0], sizes.dilation[0]", "s, d = sizes.stride[0], sizes.dilation[1]",
          "dilation's axes exchanged"),
         ("g.dilation[1] * w", "w", "horizontal dilation ignored"),
+        ("copy[...] = dy_t", "copy[...] = dy_t[:, :1]", "weight gradient: each sample has the first one's dy"),
         ("self.top = mine[0] * d // s", "self.top = 0", "row phases all begin at the first row"),
         ("self.down = every * d // s", "self.down = every", "rows of a phase a dilation apart"),
         ("[..., ::-1, ::-1]", "[..., ::-1, :]", "input gradient: kernel mirrored in one axis"),

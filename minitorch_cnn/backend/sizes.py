@@ -7,10 +7,8 @@ def conv_output_size(image_size, kernel_size, stride, padding, dilation):
     >>> conv_output_size((28, 28), (5, 5), (1, 1), (2, 2), (1, 1))
     (28, 28)
     """
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(image_size, kernel_size, stride, padding, dilation)
-    )
+    (H, W), (KH, KW), (sh, sw), (ph, pw), (dh, dw) = image_size, kernel_size, stride, padding, dilation
+    return (H + 2 * ph - dh * (KH - 1) - 1) // sh + 1, (W + 2 * pw - dw * (KW - 1) - 1) // sw + 1
 
 
 def pool_output_size(image_size, kernel_size, stride, padding, dilation, ceil_mode):

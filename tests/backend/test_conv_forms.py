@@ -124,6 +124,8 @@ SMALL = [
     Case((2, 3, 3, 4), (2, 3, 2, 3), padding=(3, 4)),  # padding beyond the kernel: windows of zeros alone
     Case((2, 2, 5, 6), (9, 2, 3, 2), padding=(1, 0)),  # many outputs for few inputs
     Case((2, 9, 5, 6), (2, 9, 2, 3), padding=(0, 1)),  # and the reverse
+    Case((3, 2, 7, 6), (35, 2, 3, 2), stride=(2, 1)),  # so many that their gradient is transposed by a copy
+    Case((3, 4, 5, 7), (66, 2, 2, 3), padding=(1, 2), groups=2),
     Case((3, 5, 4, 3), (2, 5, 1, 1)),
     Case((2, 3, 7, 6), (4, 3, 1, 1), stride=(3, 2)),
     Case((2, 3, 4, 5), (4, 3, 1, 1), padding=(1, 2)),

@@ -12,7 +12,7 @@ row u needs is a slice, which BLAS reads where it stands:
 
 and backward
 
-    dweight[u] = dy @ buffer[:, u*OW : (u + OH)*OW].T
+    dweight[u].T = buffer[:, u*OW : (u + OH)*OW] @ dy.T
     dbuffer = sum over u of  weight[u].T @ (dy moved down by u rows, among zeros), which is one product when dy is written out so
     for each kernel row; then each column shift of dbuffer is added back to the padded image
 
@@ -21,7 +21,6 @@ business of some of the kernel's rows; each phase is then the case above.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..sizes import conv_output_size
 from .threads import chunks, parallel, scratch, sum_of_parts
@@ -44,9 +43,10 @@ class _Phase:
         """The padded image (n, C, Hp, Wp) as the buffer sees it, uncopied: (n, groups, KW, C/groups, rows, OW)."""
         g = self.sizes
         n, c, h, w = padded.strides
-        first = padded[:, :, self.first + self.top * g.stride[0] :]
+        first = (self.first + self.top * g.stride[0]) * h  # bytes to the first row
         shape = (len(padded), g.groups, g.KW, g.c_group, self.rows, g.OW)
-        return as_strided(first, shape, (n, g.c_group * c, g.dilation[1] * w, c, g.stride[0] * h, g.stride[1] * w))
+        strides = (n, g.c_group * c, g.dilation[1] * w, c, g.stride[0] * h, g.stride[1] * w)
+        return np.ndarray(shape, padded.dtype, padded, first, strides)  # 0.1 of the time of NumPy's as_strided
 
     def buffer(self, n, dtype):
         g = self.sizes
@@ -57,7 +57,7 @@ class _Phase:
         g = self.sizes
         n, group, _, c, row, item = buffer.strides
         shape = (self.taps, len(buffer), g.groups, g.KW * g.c_group, g.OH * g.OW)
-        return as_strided(buffer, shape, (self.down * row, n, group, c, item))
+        return np.ndarray(shape, buffer.dtype, buffer, 0, (self.down * row, n, group, c, item))
 
     def lowered(self, dy):
         """The gradient (n, groups, O/groups, OH*OW), for each kernel row moved down to the rows that it saw, among zeros.
@@ -142,19 +142,23 @@ def weight_gradient(grad, x, kernel_size, stride, padding, dilation, groups):
     sums = {}
 
     def part(lo, hi):
-        total = np.zeros((KH, groups, O // groups, KW * C // groups), grad.dtype)
+        total = np.zeros((KH, groups, KW * C // groups, O // groups), grad.dtype)
         for a, b in chunks(lo, hi, g.bytes_each(0, x.dtype)):
-            dy = grad[a:b].reshape(1, b - a, groups, O // groups, g.OH * g.OW)
+            dy_t = grad[a:b].reshape(1, b - a, groups, O // groups, g.OH * g.OW).swapaxes(3, 4)
+            if O // groups >= 32:  # a copy pays: each tap's product then takes 0.5 of the time on AVX-512, 0.9 on AVX2
+                copy = scratch("rowshift transposed gradient", dy_t.shape, grad.dtype)
+                copy[...] = dy_t
+                dy_t = copy
             padded = g.padded(x[a:b])
             for phase in g.phases:
                 buffer = phase.buffer(b - a, x.dtype)
                 buffer[...] = phase.shifts(padded)
-                total[phase.kernel_rows] += (dy @ phase.windows(buffer).swapaxes(3, 4)).sum(1)
+                total[phase.kernel_rows] += (phase.windows(buffer) @ dy_t).sum(1)
         sums[lo] = total
 
     parallel(N, part, g.worth_threads(N, O))
-    total = sum_of_parts(sums).reshape(KH, groups, O // groups, KW, C // groups)
-    return np.ascontiguousarray(total.transpose(1, 2, 4, 0, 3)).reshape(O, C // groups, KH, KW)
+    total = sum_of_parts(sums).reshape(KH, groups, KW, C // groups, O // groups)
+    return np.ascontiguousarray(total.transpose(1, 4, 3, 0, 2)).reshape(O, C // groups, KH, KW)
 
 
 def input_gradient(grad, weight, image_size, stride, padding, dilation, groups):
