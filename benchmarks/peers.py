@@ -125,4 +125,4 @@ def _give_back_old_names():
         if name not in vars(np):
             setattr(np, name, kind)
     if "sctypes" not in vars(np):
-        np.sctypes = {"int": [np.int8, np.int16, np.int32, np.int64]}
+        np.sctypes = {"int": [np.int8, np.int16, np.int32, np.int64]}  # noqa: NPY201 (it is given back)

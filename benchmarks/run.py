@@ -4,10 +4,10 @@
     python benchmarks/run.py --only conv lenet  the rows whose name holds one of these words
     python benchmarks/run.py --smoke            each row once, to see that it runs; the numbers mean nothing
 
-A ratio below 1 is faster than PyTorch. Both use two threads, float32, NCHW. Each framework has its own process, as its users have
-it (`worker.py`). Each round times one and then the other while the first waits, so that both meet the same disturbances; the
-minimum over the rounds counts. DeZero and Chainer are timed too where they are installed (their column: how many times as long as
-minitorch_cnn they take).
+A ratio below 1 is faster than PyTorch. Both use two threads, float32, NCHW. For each row, each framework has a new process of its
+own (`worker.py` says why). Each round times one and then the other while the first waits, so that both meet the same disturbances;
+the minimum over the rounds counts. DeZero and Chainer are timed too where they are installed (their column: how many times as long
+as minitorch_cnn they take).
 """
 
 import argparse
@@ -18,24 +18,25 @@ import memory
 import numpy as np
 from frameworks import THREADS
 from rows import MEMORY, OPERATORS, STEPS
-from worker import HOMES, Worker
+from worker import HOMES, Worker, why_absent
 
 SAMPLE = 0.15  # seconds
 REST = 0.03  # seconds: the other library's threads spin for a while before they sleep
 PEERS = ("DeZero", "Chainer")
 
 
-def measure(workers, row, rounds, sample):
-    """{name: seconds} of each of {name: worker}: the shortest time over the rounds; the peers, much slower, take part in some."""
-    for worker in workers.values():
-        worker.prepare(row)
-    best = dict.fromkeys(workers, float("inf"))
+def measure(names, row, rounds, sample):
+    """{name: seconds} of each framework: the shortest time over the rounds; the peers, much slower, take part in every fifth."""
+    workers = {name: Worker(name, row) for name in names}
+    best = dict.fromkeys(names, float("inf"))
     for i in range(rounds):
         for name, worker in workers.items():
             if name in PEERS and i % 5:
                 continue
             time.sleep(REST)
             best[name] = min(best[name], worker.sample(sample))
+    for worker in workers.values():
+        worker.close()
     return best
 
 
@@ -64,20 +65,21 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="one round a row: only see that everything runs")
     args = parser.parse_args()
     rounds, sample = (1, 0) if args.smoke else (args.rounds, SAMPLE)
-    workers = {}
+    names = []
     for name in HOMES:
-        try:
-            workers[name] = Worker(name)
-        except ImportError as error:
-            print(f"{name} is left out: {error}")
-    both = {name: worker for name, worker in workers.items() if name not in PEERS}
+        reason = why_absent(name)
+        if reason is None:
+            names.append(name)
+        else:
+            print(f"{name} is left out: {reason}")
+    both = [name for name in names if name not in PEERS]
     print(
         f"Python {platform.python_version()}, NumPy {np.__version__}, {THREADS} threads, {rounds} rounds, times in ms"
     )
     print(f"{'forward and backward':50}{'ours':>9}{'PyTorch':>9}{'ratio':>8}{'asked':>7}{'DeZero':>9}{'Chainer':>9}")
     wanted = lambda row: any(word.lower() in row[0].lower() for word in args.only)
     for name, asked, _ in filter(wanted, STEPS):
-        print_row(name, asked, measure(workers, name, rounds, sample), 1e3)
+        print_row(name, asked, measure(names, name, rounds, sample), 1e3)
     for name, asked, _ in filter(wanted, OPERATORS):
         print_row(name, asked, measure(both, name, rounds, sample), 1e3)
     if wanted(MEMORY):

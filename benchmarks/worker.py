@@ -1,7 +1,8 @@
-"""A process for each framework, which times what it is told to.
+"""A process that does one row's work in one framework, and times it.
 
 Its own process, because what a library sets there would be the others' too: minitorch_cnn tells the C library to keep freed memory,
-which makes PyTorch's 1x1 convolution 1.9 times as fast and DeZero's LeNet-5 step twice, and which their users don't have.
+which makes PyTorch's 1x1 convolution twice as fast and DeZero's LeNet-5 step too, and which their users don't have. And a new
+one for each row, because the C library by itself gives less back after larger arrays: a row would depend on those before it.
 """
 
 import importlib
@@ -11,64 +12,70 @@ import time
 from rows import PREPARE
 
 HOMES = {"Ours": "frameworks", "PyTorch": "frameworks", "DeZero": "peers", "Chainer": "peers"}
+SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit what this process has set
 
 
 class Worker:
-    """The process of one framework. Raises ImportError, with the reason, where it isn't installed."""
+    """The process in which a framework does a row's work, again and again; it begins warm."""
 
-    def __init__(self, name):
-        spawn = multiprocessing.get_context("spawn")  # a fork would inherit what this process has set
-        self.pipe, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(name, theirs), daemon=True)
+    def __init__(self, name, row):
+        self.pipe, theirs = SPAWN.Pipe()
+        self.process = SPAWN.Process(target=_serve, args=(name, row, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        missing = self.pipe.recv()
-        if missing:
-            raise ImportError(missing)
-
-    def prepare(self, row):
-        """Make the row's function, and call it until it is warm."""
-        self._ask("prepare", row)
+        self._answer()
 
     def sample(self, seconds):
-        """Seconds a call of the row's function, which is called for about so many seconds; the first call doesn't count."""
-        return self._ask("sample", seconds)
+        """Seconds that the work takes, on the average over about so many seconds."""
+        self.pipe.send(seconds)
+        return self._answer()
 
-    def _ask(self, *request):
-        self.pipe.send(request)
+    def close(self):
+        """End the process."""
+        self.pipe.close()
+        self.process.join()
+
+    def _answer(self):
         try:
             return self.pipe.recv()
         except EOFError:
             self.process.join()
-            raise RuntimeError(f"the benchmark's process ended with {self.process.exitcode} at {request}") from None
+            raise RuntimeError(f"a process of the benchmark ended by itself: {self.process}") from None
 
 
-def _serve(name, pipe):
+def why_absent(name):
+    """Why a framework can't be imported; None where it can."""
+    with SPAWN.Pool(1) as pool:
+        return pool.apply(_import_error, (name,))
+
+
+def _import_error(name):
     try:
-        framework = getattr(importlib.import_module(HOMES[name]), name)()
+        _framework(name)
     except ImportError as error:
-        pipe.send(str(error))
-        return
+        return str(error)
+
+
+def _framework(name):
+    return getattr(importlib.import_module(HOMES[name]), name)()
+
+
+def _serve(name, row, pipe):
+    work = PREPARE[row](_framework(name))
+    work()
+    once = _seconds(work, 1)
     pipe.send(None)
     while True:
         try:
-            request, argument = pipe.recv()
+            calls = max(1, round(pipe.recv() / once))
         except EOFError:
-            return  # the benchmark is over
-        if request == "prepare":
-            function = PREPARE[argument](framework)
-            function()
-            took = _seconds(function, 1)
-            pipe.send(None)
-        else:
-            calls = max(1, round(argument / took))
-            function()  # a core that has rested is slow at first, and its caches hold something else
-            took = _seconds(function, calls)
-            pipe.send(took)
+            return  # closed
+        work()  # not counted: a core that has rested is slow at first, and its caches hold something else
+        pipe.send(_seconds(work, calls))
 
 
-def _seconds(function, calls):
+def _seconds(work, calls):
     began = time.perf_counter()
     for _ in range(calls):
-        function()
+        work()
     return (time.perf_counter() - began) / calls
