@@ -12,8 +12,8 @@ setup(
     python_requires=">=3.10",
     install_requires=["numpy>=1.26", "pillow", "tqdm", "threadpoolctl"],
     extras_require={
-        "cuda12": ["cupy-cuda12x"],
-        "cuda13": ["cupy-cuda13x"],
+        "cuda12": ["cupy-cuda12x[ctk]"],  # ctk: NVRTC and cuBLAS, which a driver does not bring
+        "cuda13": ["cupy-cuda13x[ctk]"],
         "plots": ["matplotlib"],
         "safetensors": ["safetensors"],
         "test": ["pytest", "hypothesis", "matplotlib", "ruff"],

@@ -48,7 +48,7 @@ def main():
     history, totals = [], Totals()
     if saved:
         train.load_checkpoint(args.resume, **run)
-        history, totals.sums = saved["history"], saved["sums"]
+        history, totals = saved["history"], Totals(**saved["sums"])
 
     began = time.perf_counter()
     checkpoint = os.path.join(args.out, "checkpoint.npz")
@@ -64,7 +64,7 @@ def main():
                     "test error {test_error:.2%}".format(**history[-1])
                 )
                 totals = Totals()
-            train.save_checkpoint(checkpoint, **run, settings=settings(args), history=history, sums=totals.sums)
+            train.save_checkpoint(checkpoint, **run, settings=settings(args), history=history, sums=totals.sums())
             if stop.requested:
                 where = "".join(
                     f" --{name} {value}" for name, value in (("data", args.data), ("device", args.device)) if value
@@ -99,22 +99,21 @@ def train_one_epoch(epoch, loader, model, criterion, optimizer, scheduler, total
 
 
 class Totals:
-    """Loss and mistakes since the beginning of an epoch."""
+    """Loss and mistakes since the beginning of an epoch, on the model's device: a GPU is waited for only when they are shown."""
 
-    def __init__(self):
-        self.sums = {"loss": 0.0, "wrong": 0, "seen": 0}
-
-    @property
-    def seen(self):
-        return self.sums["seen"]
+    def __init__(self, loss=0.0, wrong=0, seen=0):
+        self.loss, self.wrong, self.seen = loss, wrong, seen
 
     def add(self, loss, scores, labels):
-        self.sums["loss"] += loss.item() * len(labels)
-        self.sums["wrong"] += (scores.argmax(1) != labels).sum().item()
-        self.sums["seen"] += len(labels)
+        self.loss = self.loss + loss.detach().double() * len(labels)
+        self.wrong = self.wrong + (scores.argmax(1) != labels).sum()
+        self.seen += len(labels)
+
+    def sums(self):
+        return {"loss": float(self.loss), "wrong": int(self.wrong), "seen": self.seen}
 
     def means(self):
-        return {"train_loss": self.sums["loss"] / self.seen, "train_error": self.sums["wrong"] / self.seen}
+        return {"train_loss": float(self.loss) / self.seen, "train_error": int(self.wrong) / self.seen}
 
 
 def lenet5(dataset):

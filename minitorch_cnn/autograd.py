@@ -198,11 +198,13 @@ class Tensor:
             for parent, result in zip(node.parents, results):
                 if parent is None or result is None:
                     continue
-                if parent in own:
-                    gradients[parent] += result
-                elif parent in gradients:
-                    gradients[parent] = gradients[parent] + result
-                    own.add(parent)
+                if parent in gradients:
+                    with backend.on_device_of(result):
+                        if parent in own:
+                            gradients[parent] += result
+                        else:
+                            gradients[parent] = gradients[parent] + result
+                            own.add(parent)
                 else:
                     gradients[parent] = result
                     if result is not grad and result.base is None and not _shared(result, results):
@@ -271,8 +273,10 @@ def _starting_gradient(tensor, gradient):
                 f"backward: a gradient is needed to start from a tensor of shape {tensor.shape}; "
                 "reduce it to a scalar first (.sum() or .mean()), or call backward(gradient)"
             )
-        return xp.ones_like(tensor.data)
-    gradient = xp.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=tensor.dtype)
+        with backend.on_device_of(tensor.data):
+            return xp.ones_like(tensor.data)
+    with backend.on_device_of(tensor.data):
+        gradient = xp.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=tensor.dtype)
     if gradient.shape != tensor.shape:
         raise ValueError(f"backward: the gradient has shape {gradient.shape}, the tensor {tensor.shape}")
     return gradient
@@ -330,10 +334,11 @@ def _in_words(value):
 
 
 def _accumulate(tensor, grad, exclusive):
-    if tensor.grad is not None:
-        tensor.grad += grad
-    else:
-        tensor.grad = grad if exclusive else grad.copy()
+    with backend.on_device_of(grad):
+        if tensor.grad is not None:
+            tensor.grad += grad
+        else:
+            tensor.grad = grad if exclusive else grad.copy()
 
 
 class HookHandle:
@@ -395,7 +400,11 @@ class Function:
             if type(array) is not kind and array is not None:
                 _refuse_mixed_devices(function, arrays)
         function.needs_input_grad = tuple(needed)
-        output = Tensor(function.forward(*arrays))
+        if kind is np.ndarray:
+            output = Tensor(function.forward(*arrays))
+        else:
+            _refuse_mixed_devices(function, arrays)  # they may be on two devices of one kind
+            output = Tensor(_on_gpu(function, function.forward, arrays))
         if _anomaly:
             function.where = anomaly.users_line()
             anomaly.refuse_nonfinite(function, output.data, arrays)
@@ -416,7 +425,7 @@ class Function:
         """backward(), its result as a tuple, checked: one gradient for each input, of the input's shape and dtype."""
         if _anomaly:
             anomaly.refuse_changed(self)
-        results = self.backward(grad)
+        results = self.backward(grad) if type(grad) is np.ndarray else _on_gpu(self, self.backward, [grad])
         if type(results) is not tuple:
             results = (results,)
         if len(results) != len(self.inputs):
@@ -445,6 +454,15 @@ class Function:
 
     def backward(self, grad):
         raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+
+def _on_gpu(function, method, arrays):
+    """function's forward or backward, where the first array is; out of memory, the error says what helps."""
+    with backend.on_device_of(arrays[0]):
+        try:
+            return method(*arrays)
+        except MemoryError as error:
+            raise backend.out_of_memory(error, type(function).__name__, arrays) from None
 
 
 def _refuse_mixed_devices(function, arrays):

@@ -15,13 +15,13 @@ FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 # From the bottom up: a file imports only from its own layer and those below it.
 LAYERS = [
     {"backend"},
-    {"anomaly"},
+    {"anomaly", "cuda"},
     {"autograd"},
     {"gradcheck", "ops"},
     {"functional"},
     {"nn"},
     {"models"},
-    {"interpret", "train", "step", "homework"},
+    {"doctor", "interpret", "train", "step", "homework"},
 ]
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
 # These stand beside the layers and need only the backend and Tensor.

@@ -2,7 +2,7 @@
 
     reference/      the textbook loop, the definition
     cpu/            NumPy
-    gpu/            CuPy kernels (to come)
+    gpu/            CuPy kernels
 
 A call here goes to the form for the device that its first array is on. Everything takes and returns raw arrays; sizes such as
 `stride` are pairs (vertical, horizontal) already.
@@ -10,14 +10,18 @@ A call here goes to the form for the device that its first array is on. Everythi
 
 import numpy as np
 
-from . import cpu
+from . import arrays, cpu
 
 
 def form(array):
     """The module with the primitives for the device that `array` is on."""
     if isinstance(array, np.ndarray | np.generic):  # NumPy's arithmetic on arrays without dimensions makes a generic
         return cpu
-    raise TypeError(f"no backend for {type(array).__name__}")
+    if not arrays.is_array(array):
+        raise TypeError(f"no backend for {type(array).__name__}")
+    from . import gpu  # needs CuPy, which is there if this array is
+
+    return gpu
 
 
 # convolution ----------------------------------------------------------------------------------------------------------
@@ -128,9 +132,13 @@ def avg_pool2d_backward(grad, image_size, kernel_size, stride, padding, ceil_mod
 # normalisation --------------------------------------------------------------------------------------------------------
 
 
-def batch_norm(x, weight, bias, eps):
-    """(N, C, ...) -> (y, mean, var): each channel normalised by its own mean and biased variance, then weight and bias."""
-    return form(x).batch_norm(x, weight, bias, eps)
+def batch_norm(x, weight, bias, running_mean, running_var, momentum, eps):
+    """(N, C, ...) -> (y, mean, var): each channel normalised by its own mean and biased variance, then weight and bias.
+
+    In place, running = (1 - momentum) * running + momentum * the batch's; of the variance the unbiased, M / (M - 1). Each of the
+    running ones, weight and bias may be None.
+    """
+    return form(x).batch_norm(x, weight, bias, running_mean, running_var, momentum, eps)
 
 
 def batch_norm_backward(grad, x, weight, mean, var, eps):

@@ -116,12 +116,17 @@ class MultiheadAttention(Module):
             if mask is None:
                 continue
             xp = backend.array_module(q.data)
-            mask = mask if isinstance(mask, Tensor) else Tensor(xp.asarray(mask))
+            mask = (
+                mask
+                if isinstance(mask, Tensor)
+                else Tensor(mask if backend.is_array(mask) else np.asarray(mask), device=q.device)
+            )
             if mask.shape not in shapes:
                 wanted = " or ".join(map(str, shapes))
                 raise ValueError(f"MultiheadAttention: {name} must have shape {wanted}, got {mask.shape}")
             if mask.dtype.kind == "b":
-                mask = Tensor(xp.where(mask.data, q.dtype.type(-np.inf), q.dtype.type(0)))
+                with backend.on_device_of(q.data):
+                    mask = Tensor(xp.where(mask.data, q.dtype.type(-np.inf), q.dtype.type(0)))
             elif mask.dtype.kind != "f":
                 raise TypeError(f"MultiheadAttention: {name} must be bool (True: not seen) or float, got {mask.dtype}")
             mask = mask.to(q.dtype).reshape(shapes[mask.shape])

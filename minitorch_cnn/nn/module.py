@@ -30,12 +30,13 @@ class Parameter(Tensor):
 class Buffer(Tensor):
     """A tensor that belongs to a module's state and is not learnt, such as a running mean.
 
-    With persistent=False it is left out of the state_dict.
+    With persistent=False it is left out of the state_dict. With moves=False it stays on the CPU when the module goes to a GPU: for
+    numbers that Python reads, which would have to wait for the GPU.
     """
 
-    def __init__(self, data, persistent=True):
+    def __init__(self, data, persistent=True, moves=True):
         super().__init__(data)
-        self.persistent = persistent
+        self.persistent, self.moves = persistent, moves
 
 
 class Module:
@@ -284,6 +285,8 @@ class Module:
         ready = []
         for tensor in [*self.parameters(), *self.buffers()]:
             moved = tensor.detach().to(*where, dtype=dtype, device=device)
+            if not getattr(tensor, "moves", True):
+                continue
             if tensor.dtype.kind != "f":
                 moved = tensor.detach().to(device=moved.device)
             elif moved.dtype.kind != "f":

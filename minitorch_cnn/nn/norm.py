@@ -18,7 +18,7 @@ class _BatchNorm(Module):
         if track_running_stats:
             self.running_mean = Buffer(np.zeros(num_features, np.float32))
             self.running_var = Buffer(np.ones(num_features, np.float32))
-            self.num_batches_tracked = Buffer(np.array(0, np.int64))
+            self.num_batches_tracked = Buffer(np.array(0, np.int64), moves=False)
         else:
             self.running_mean = self.running_var = self.num_batches_tracked = None
 

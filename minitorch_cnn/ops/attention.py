@@ -70,7 +70,8 @@ def attention_scores(query, key, attn_mask=None, is_causal=False, scale=None):
     if is_causal:
         if attn_mask is not None:
             raise ValueError(f"{op}: give attn_mask or is_causal, not both")
-        attn_mask = xp.tri(*scores.shape[-2:], dtype=np.bool_)
+        with backend.on_device_of(scores.data):
+            attn_mask = xp.tri(*scores.shape[-2:], dtype=np.bool_)
     if attn_mask is None:
         return scores
     mask = Tensor(attn_mask) if backend.is_array(attn_mask) else attn_mask
@@ -83,5 +84,6 @@ def attention_scores(query, key, attn_mask=None, is_causal=False, scale=None):
     if not fits:
         raise ValueError(f"{op}: attn_mask must broadcast to (..., L, S) = {scores.shape}, got {mask.shape}")
     if mask.dtype.kind == "b":
-        mask = Tensor(xp.where(mask.data, scores.dtype.type(0), scores.dtype.type(-np.inf)))
+        with backend.on_device_of(scores.data):
+            mask = Tensor(xp.where(mask.data, scores.dtype.type(0), scores.dtype.type(-np.inf)))
     return add(scores, mask)

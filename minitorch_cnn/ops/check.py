@@ -40,6 +40,14 @@ def same_dtype(op, **tensors):
         raise TypeError(f"{op}: all inputs must have one dtype, but {dtypes}; convert with .float() or .double()")
 
 
+def one_device(op, *tensors):
+    devices = [t.device for t in tensors]
+    if len(set(devices)) > 1:
+        raise TypeError(
+            f'{op}: the inputs are on different devices: {", ".join(devices)}; move them to one with .to("{devices[0]}")'
+        )
+
+
 def integer(op, name, value, least=None):
     """An int (numpy's too, but no bool or float), at least `least`; returns it as an int."""
     try:
@@ -99,10 +107,12 @@ def class_indices(op, target, shape, classes, ignore_index=None):
         raise TypeError(f"{op}: target must hold integer class numbers, got {target.dtype}")
     if target.shape != shape:
         raise ValueError(f"{op}: target must have shape {shape}, one class number a sample, got {target.shape}")
+    if not isinstance(target, np.ndarray):  # on a GPU the look would make the host wait
+        return target
     bad = (target < 0) | (target >= classes)
     if ignore_index is not None:
         bad &= target != ignore_index
-    if isinstance(target, np.ndarray) and bad.any():  # on a GPU the look would make the host wait
+    if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
             f"{op}: target[{', '.join(map(str, index))}] is {target[index]}, but there are {classes} classes (0 to {classes - 1})"

@@ -3,50 +3,49 @@
 Shapes broadcast and numbers and arrays become constants as in elementwise.py.
 """
 
+import operator
+
+from .. import backend
 from ..autograd import Tensor
 from . import check
 from .elementwise import operands
 
 
-def _compared(op, x, y):
-    x, y = operands(op, x, y)
-    return x.data, y.data
+def _result(op, compute, x, y):
+    """compute(x, y) of the raw arrays, where they are."""
+    check.one_device(op, x, y)
+    with backend.on_device_of(x.data):
+        return Tensor(compute(x.data, y.data))
 
 
 def eq(input, other):
     """input == other, value by value: a bool Tensor outside the graph, as all comparisons."""
-    x, y = _compared("eq", input, other)
-    return Tensor(x == y)
+    return _result("eq", operator.eq, *operands("eq", input, other))
 
 
 def ne(input, other):
     """input != other."""
-    x, y = _compared("ne", input, other)
-    return Tensor(x != y)
+    return _result("ne", operator.ne, *operands("ne", input, other))
 
 
 def lt(input, other):
     """input < other."""
-    x, y = _compared("lt", input, other)
-    return Tensor(x < y)
+    return _result("lt", operator.lt, *operands("lt", input, other))
 
 
 def le(input, other):
     """input <= other."""
-    x, y = _compared("le", input, other)
-    return Tensor(x <= y)
+    return _result("le", operator.le, *operands("le", input, other))
 
 
 def gt(input, other):
     """input > other."""
-    x, y = _compared("gt", input, other)
-    return Tensor(x > y)
+    return _result("gt", operator.gt, *operands("gt", input, other))
 
 
 def ge(input, other):
     """input >= other."""
-    x, y = _compared("ge", input, other)
-    return Tensor(x >= y)
+    return _result("ge", operator.ge, *operands("ge", input, other))
 
 
 def _without_floats(op, *tensors):
@@ -59,7 +58,8 @@ def bitwise_not(input):
     """~input: not, of a bool tensor; of integers, each bit. Outside the graph, as are & and |."""
     check.tensor("bitwise_not", "input", input)
     _without_floats("bitwise_not", input)
-    return Tensor(~input.data)
+    with backend.on_device_of(input.data):
+        return Tensor(~input.data)
 
 
 def bitwise_and(input, other):
@@ -72,11 +72,11 @@ def bitwise_and(input, other):
     """
     x, y = operands("bitwise_and", input, other)
     _without_floats("bitwise_and", x, y)
-    return Tensor(x.data & y.data)
+    return _result("bitwise_and", operator.and_, x, y)
 
 
 def bitwise_or(input, other):
     """input | other, of bools or integers."""
     x, y = operands("bitwise_or", input, other)
     _without_floats("bitwise_or", x, y)
-    return Tensor(x.data | y.data)
+    return _result("bitwise_or", operator.or_, x, y)

@@ -252,7 +252,8 @@ def constant(op, value, tensor):
             dtype = np.dtype(np.float32)
         elif dtype.kind == "b" or not isinstance(value, int):
             dtype = own
-    return Tensor(xp.asarray(value, dtype=dtype))
+    with backend.on_device_of(tensor.data):
+        return Tensor(xp.asarray(value, dtype=dtype))
 
 
 def add(input, other):
@@ -387,7 +388,8 @@ def to(input, *where, dtype=None, device=None):
         if dtype.kind == "f":
             input = ToDtype.apply(input, dtype=dtype)
         else:
-            input = Tensor(input.data.astype(dtype))  # an integer tensor has no gradient
+            with backend.on_device_of(input.data):
+                input = Tensor(input.data.astype(dtype))  # an integer tensor has no gradient
     if device is not None and backend.canonical_device(device) != input.device:
         input = ToDevice.apply(input, device=device)
     return input
@@ -436,5 +438,6 @@ def in_place(operator, input, other):
             f"{operator.__name__}: a tensor of {input.dtype} can't be changed in place to {result.dtype}; write x = x + y, or "
             "convert it first"
         )
-    input.data[...] = result
+    with backend.on_device_of(input.data):
+        input.data[...] = result
     return input

@@ -136,6 +136,13 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
     op = "cross_entropy"
     check.in_range(op, "label_smoothing", label_smoothing, 0.0, 1.0)
     rows, sample_shape = _rows(op, input, reduction)
+    with backend.on_device_of(rows.data):
+        q, divisor = _distribution(op, input, rows, target, weight, ignore_index, label_smoothing, sample_shape)
+    return _reduced(SoftmaxCrossEntropy, rows, q, reduction, divisor, sample_shape)
+
+
+def _distribution(op, input, rows, target, weight, ignore_index, label_smoothing, sample_shape):
+    """q (samples, classes) for class numbers or probabilities, and the number that the mean divides by."""
     N, C = rows.shape
     class_weight = _class_weight(op, weight, C, rows)
     soft = target.data if isinstance(target, Tensor) else target
@@ -147,12 +154,10 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
                 f"{op}: target probabilities get no gradient here; pass target.detach(), or write the loss out: "
                 "-(target * log_softmax(input, 1)).sum(1).mean()"
             )
-        q = reshape(_classes_last(Tensor(soft.astype(input.dtype, copy=False))), N, C).data
+        q = reshape(_classes_last(Tensor(_array_like(soft, input))), N, C).data
         q = (q * rows.dtype.type(1 - label_smoothing) + rows.dtype.type(label_smoothing / C)) * class_weight
-        divisor = rows.dtype.type(N)
-    else:
-        q, divisor = _wanted(op, target, sample_shape, class_weight, ignore_index, label_smoothing)
-    return _reduced(SoftmaxCrossEntropy, rows, q, reduction, divisor, sample_shape)
+        return q, rows.dtype.type(N)
+    return _wanted(op, target, sample_shape, class_weight, ignore_index, label_smoothing)
 
 
 def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
@@ -166,8 +171,9 @@ def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     2.0
     """
     rows, sample_shape = _rows("nll_loss", input, reduction)
-    class_weight = _class_weight("nll_loss", weight, rows.shape[1], rows)
-    q, divisor = _wanted("nll_loss", target, sample_shape, class_weight, ignore_index, 0.0)
+    with backend.on_device_of(rows.data):
+        class_weight = _class_weight("nll_loss", weight, rows.shape[1], rows)
+        q, divisor = _wanted("nll_loss", target, sample_shape, class_weight, ignore_index, 0.0)
     return _reduced(NegativeLogLikelihood, rows, q, reduction, divisor, sample_shape)
 
 
@@ -241,7 +247,7 @@ def _class_weight(op, weight, C, rows):
 def _wanted(op, target, sample_shape, class_weight, ignore_index, label_smoothing):
     """q (samples, classes) for class numbers, and the number that the mean divides by."""
     C, dtype, xp = len(class_weight), class_weight.dtype, backend.array_module(class_weight)
-    target = check.class_indices(op, target, sample_shape, C, ignore_index).reshape(-1, 1)
+    target = xp.asarray(check.class_indices(op, target, sample_shape, C, ignore_index)).reshape(-1, 1)
     q = (target == xp.arange(C)) * class_weight  # a row of zeros where the target is ignored (and out of range)
     counts = (target != ignore_index) & (target >= 0) & (target < C)
     q *= counts
@@ -277,4 +283,5 @@ def _factor(op, name, values, input):
 
 def _array_like(values, tensor):
     values = values.data if isinstance(values, Tensor) else values
-    return backend.array_module(tensor.data).asarray(values, dtype=tensor.dtype)
+    with backend.on_device_of(tensor.data):
+        return backend.array_module(tensor.data).asarray(values, dtype=tensor.dtype)

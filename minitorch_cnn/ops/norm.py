@@ -27,32 +27,23 @@ class BatchNorm(Function):
 
     def forward(self, x, weight, bias):
         self.weight, self.x = weight, x
-        y, self.mean, self.var = P.batch_norm(x, weight, bias, self.eps)
-        M = x.size // x.shape[1]
-        if self.running_mean is not None:
-            _move(self.running_mean, self.mean, self.momentum)
-        if self.running_var is not None:  # the unbiased one is stored
-            _move(self.running_var, self.var * self.var.dtype.type(M / (M - 1)), self.momentum)
+        running = (self.running_mean, self.running_var, self.momentum)
+        y, self.mean, self.var = P.batch_norm(x, weight, bias, *running, self.eps)
         return y
 
     def backward(self, grad):
         return P.batch_norm_backward(grad, self.x, self.weight, self.mean, self.var, self.eps)
 
 
-def _move(running, batch, momentum):
-    """running = (1 - momentum) * running + momentum * batch, in place."""
-    running *= running.dtype.type(1 - momentum)
-    running += running.dtype.type(momentum) * batch
-
-
 class FrozenBatchNorm(Function):
     """Evaluation: y = x * scale + shift with the running statistics, which get no gradient."""
 
     def __init__(self, mean, var, eps):
-        self.mean, self.inv = mean, 1 / backend.array_module(var).sqrt(var + var.dtype.type(eps))
+        self.mean, self.var, self.eps = mean, var, eps
 
     def forward(self, x, weight, bias):
         self.x = x
+        self.inv = 1 / backend.array_module(x).sqrt(self.var + x.dtype.type(self.eps))
         self.scale = self.inv if weight is None else self.inv * weight
         shift = -self.mean * self.scale if bias is None else bias - self.mean * self.scale
         return P.channel_affine(x, self.scale, shift)

@@ -111,7 +111,9 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
         input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=bool(ceil_mode)
     )
     if return_indices:
-        return y, Tensor(P.max_pool2d_indices(input.data, kernel_size, stride, padding, dilation, bool(ceil_mode)))
+        with backend.on_device_of(input.data):
+            indices = P.max_pool2d_indices(input.data, kernel_size, stride, padding, dilation, bool(ceil_mode))
+        return y, Tensor(indices)
     return y
 
 
@@ -178,7 +180,8 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     output_size = _adaptive_size("adaptive_max_pool2d", input, output_size)
     y = AdaptiveMaxPool2d.apply(input, output_size=output_size)
     if return_indices:
-        return y, Tensor(P.adaptive_max_pool2d(input.data, output_size)[1])
+        with backend.on_device_of(input.data):
+            return y, Tensor(P.adaptive_max_pool2d(input.data, output_size)[1])
     return y
 
 

@@ -213,7 +213,8 @@ def argmin(input, dim=None, keepdim=False):
 
 
 def _argument(input, axis, keepdim, largest):
-    return (input.data.argmax if largest else input.data.argmin)(axis, keepdims=keepdim)
+    with backend.on_device_of(input.data):
+        return (input.data.argmax if largest else input.data.argmin)(axis, keepdims=keepdim)
 
 
 def _axis(op, input, dim):

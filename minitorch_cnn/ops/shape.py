@@ -364,7 +364,8 @@ def one_hot(tensor, num_classes=-1):
         num_classes = int(labels.max()) + 1
     check.class_indices("one_hot", labels, labels.shape, check.integer("one_hot", "num_classes", num_classes, 1))
     xp = backend.array_module(labels)
-    return Tensor((labels[..., None] == xp.arange(num_classes)).astype(np.int64))
+    with backend.on_device_of(labels):
+        return Tensor((labels[..., None] == xp.arange(num_classes)).astype(np.int64))
 
 
 def _ints(op, values):

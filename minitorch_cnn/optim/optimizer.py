@@ -232,8 +232,11 @@ class Optimizer:
 
 
 def with_gradient(group):
-    """The parameters of a group that have a gradient: those that a step changes."""
-    return [param for param in group["params"] if param.grad is not None]
+    """The parameters of a group that have a gradient, which a step changes: one after the other, each on its device."""
+    for param in group["params"]:
+        if param.grad is not None:
+            with backend.on_device_of(param.data):
+                yield param
 
 
 def _listed(op, params):

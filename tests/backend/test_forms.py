@@ -116,10 +116,10 @@ CASES = {
         (normal(r, *reference.avg_pool2d(np.zeros((2, 3, 6, 8)), *options).shape), (6, 8), *options) for options in AVG
     ],
     "batch_norm": lambda r: [
-        (normal(r, *shape), w, b, 0.1)
+        (normal(r, *shape), w, b, mean, var, 0.3, 0.1)
         for shape in ((4, 3, 5), (6, 3), (2, 3, 4, 2))
-        for w in (normal(r, 3), None)
-        for b in (normal(r, 3), None)
+        for w, mean in ((normal(r, 3), normal(r, 3)), (None, None))
+        for b, var in ((normal(r, 3), r.random(3)), (None, None))
     ],
     "batch_norm_backward": lambda r: [batch_norm_backward(r, normal(r, 3)), batch_norm_backward(r, None)],
     "channel_affine": lambda r: [
@@ -168,7 +168,7 @@ CASES = {
         ),
     ],
 }
-IN_PLACE = {"sgd_step", "adam_step", "rmsprop_step"}
+IN_PLACE = {"sgd_step", "adam_step", "rmsprop_step", "batch_norm"}
 
 
 def test_every_primitive_is_tried_here():
@@ -222,7 +222,7 @@ def test_cpu_computes_what_the_reference_does(name, dtype, rng):
                 assert_close(got, wanted, RTOL[dtype])
             else:
                 assert np.array_equal(got, before, equal_nan=True) and np.array_equal(wanted, before, equal_nan=True)
-        if name in IN_PLACE:
+        if name.endswith("_step"):
             assert not np.array_equal(left[0], given[0]) and np.array_equal(left[1], given[1])  # the parameter moves
 
 

@@ -149,7 +149,7 @@ def test_a_header_that_lacks_a_part_is_told_and_changes_nothing(path, key):
         lambda state: state.pop("seed"),
         lambda state: state.update(seed="seven"),
         lambda state: state["generator"].update(bit_generator="MT19937"),
-        lambda state: state["generator"]["state"].update(state=-1),
+        lambda state: state["generator"]["state"].update(state="many"),
     ],
 )
 def test_a_random_state_that_does_not_fit_changes_nothing(path, change):

@@ -11,7 +11,13 @@ import numpy as np
 
 from .threads import chunks, parallel, scratch
 
-__all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "row_norm_backward"]
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "channel_affine",
+    "row_norm",
+    "row_norm_backward",
+]
 
 _WORTH = 1 << 20  # bytes from which a second thread pays
 
@@ -36,7 +42,7 @@ def _spread(values, rows):
     return np.repeat(values.astype(rows.dtype), rows.shape[2]).reshape(rows.shape[1:])
 
 
-def batch_norm(x, weight, bias, eps):
+def batch_norm(x, weight, bias, running_mean, running_var, momentum, eps):
     y, mean, var = np.empty(x.shape, x.dtype), np.empty(x.shape[1]), np.empty(x.shape[1])
     rows, out = _rows(x), _rows(y)
     N, C, L = rows.shape
@@ -53,6 +59,10 @@ def batch_norm(x, weight, bias, eps):
                 d += _spread(bias[a:b], v)
 
     parallel(C, part, x.nbytes > _WORTH)
+    for running, batch in ((running_mean, mean), (running_var, var * (N * L / (N * L - 1)))):
+        if running is not None:
+            running *= running.dtype.type(1 - momentum)
+            running += (momentum * batch).astype(running.dtype)
     return y, mean.astype(x.dtype), var.astype(x.dtype)
 
 

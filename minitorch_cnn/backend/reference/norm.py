@@ -7,10 +7,16 @@ import math
 
 import numpy as np
 
-__all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "row_norm_backward"]
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "channel_affine",
+    "row_norm",
+    "row_norm_backward",
+]
 
 
-def batch_norm(x, weight, bias, eps):
+def batch_norm(x, weight, bias, running_mean, running_var, momentum, eps):
     shape, x = x.shape, x.reshape(*x.shape[:2], -1)
     N, C, L = x.shape
     y, mean, var = np.zeros_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
@@ -21,6 +27,10 @@ def batch_norm(x, weight, bias, eps):
             for i in range(L):
                 xhat = (x[n, c, i] - mean[c]) / math.sqrt(var[c] + eps)
                 y[n, c, i] = xhat * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
+        if running_mean is not None:
+            running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c]
+        if running_var is not None:
+            running_var[c] = (1 - momentum) * running_var[c] + momentum * var[c] * N * L / (N * L - 1)
     return y.reshape(shape), mean, var
 
 
