@@ -198,12 +198,15 @@ def conv2d(x, weight, bias, stride, padding, dilation, groups):
         x, weight = cupy.ascontiguousarray(x), cupy.ascontiguousarray(weight)
         return _depthwise(x, weight, bias, biased, O, O // groups, *sizes, y)
     matrix = weight.reshape(groups, O // groups, -1)  # (groups, O/groups, C/groups*KH*KW)
-    for a, b in _parts(N, weight[0].size * groups * OH * OW * x.itemsize):
+
+    def part(a, b):  # a function, so that its columns are freed before the next part's are made
         columns = _columns(x[a:b], kernel_size, stride, padding, dilation)
-        product = _product(
-            matrix, columns.reshape(groups, matrix.shape[2], (b - a) * OH * OW)
-        )  # (groups, O/groups, n*OH*OW)
+        columns = columns.reshape(groups, matrix.shape[2], (b - a) * OH * OW)
+        product = _product(matrix, columns)  # (groups, O/groups, n*OH*OW)
         _samples_first(product, bias, biased, b - a, O, OH * OW, y[a:b])
+
+    for a, b in _parts(N, weight[0].size * groups * OH * OW * x.itemsize):
+        part(a, b)
     return y
 
 
@@ -216,9 +219,13 @@ def conv2d_input_gradient(grad, weight, image_size, stride, padding, dilation, g
         grad, weight = cupy.ascontiguousarray(grad), cupy.ascontiguousarray(weight)
         return _depthwise_input_gradient(grad, weight, groups, O // groups, *sizes, gx)
     matrix = weight.reshape(groups, O // groups, -1).transpose(0, 2, 1)  # (groups, C/groups*KH*KW, O/groups)
-    for a, b in _parts(N, weight[0].size * groups * OH * OW * grad.itemsize):
+
+    def part(a, b):
         columns = _product(matrix, _channels_first(grad[a:b], groups))  # (groups, C/groups*KH*KW, n*OH*OW)
         _image(columns, gx[a:b], kernel_size, stride, padding, dilation)
+
+    for a, b in _parts(N, weight[0].size * groups * OH * OW * grad.itemsize):
+        part(a, b)
     return gx
 
 
@@ -233,13 +240,17 @@ def conv2d_weight_gradient(grad, x, kernel_size, stride, padding, dilation, grou
         return gweight
     gweight, depth = cupy.empty((O, C // groups, KH, KW), grad.dtype), C // groups * KH * KW
     total = gweight.reshape(groups, O // groups, depth)
-    for a, b in _parts(N, C * KH * KW * OH * OW * x.itemsize) or [(0, 0)]:
+
+    def part(a, b):
         columns = _columns(x[a:b], kernel_size, stride, padding, dilation).reshape(groups, depth, (b - a) * OH * OW)
         dy = _channels_first(grad[a:b], groups)
         if a == 0:
             _product(dy, columns.swapaxes(1, 2), out=total)
         else:
-            total += _product(dy, columns.swapaxes(1, 2))
+            cupy.add(total, _product(dy, columns.swapaxes(1, 2)), out=total)
+
+    for a, b in _parts(N, C * KH * KW * OH * OW * x.itemsize) or [(0, 0)]:
+        part(a, b)
     return gweight
 
 
