@@ -51,7 +51,7 @@ NETWORKS = {"lenet5": (lenet5, (1, 28, 28)), "resnet20": (resnet20, (3, 32, 32))
 class DeZero:
     """DeZero 0.0.13."""
 
-    def __init__(self):
+    def __init__(self, device):
         _give_back_old_names()
         import dezero
         import dezero.functions as F
@@ -63,7 +63,7 @@ class DeZero:
         self.batch_norm = lambda channels: L.BatchNorm()
         self.relu, self.max_pool, self.average_pool = F.relu, lambda x, k: F.pooling(x, k, k), F.average_pooling
         self.flatten = lambda x: F.reshape(x, (x.shape[0], -1))
-        self.loss = F.softmax_cross_entropy
+        self.loss, self.wait = F.softmax_cross_entropy, lambda: None
 
     def train_step(self, network, batch):
         build, images, labels = _work(network, batch)
@@ -85,7 +85,7 @@ class DeZero:
 class Chainer:
     """Chainer 7.8.1."""
 
-    def __init__(self):
+    def __init__(self, device):
         _give_back_old_names()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -98,7 +98,7 @@ class Chainer:
         self.linear, self.batch_norm = L.Linear, L.BatchNormalization
         self.relu, self.max_pool, self.average_pool = F.relu, F.max_pooling_2d, F.average_pooling_2d
         self.flatten = lambda x: x.reshape(x.shape[0], -1)
-        self.loss = F.softmax_cross_entropy
+        self.loss, self.wait = F.softmax_cross_entropy, lambda: None
 
     def train_step(self, network, batch):
         build, images, labels = _work(network, batch)

@@ -2,6 +2,7 @@
 
     python benchmarks/run.py                    every row
     python benchmarks/run.py --only conv lenet  the rows whose name holds one of these words
+    python benchmarks/run.py --device cuda      on a GPU, against PyTorch's CUDA
     python benchmarks/run.py --smoke            each row once, to see that it runs; the numbers mean nothing
 
 A ratio below 1 is faster than PyTorch. Both use two threads, float32, NCHW. For each row, each framework has a new process of its
@@ -20,14 +21,17 @@ from frameworks import THREADS
 from rows import MEMORY, OPERATORS, STEPS
 from worker import HOMES, Worker, why_absent
 
+from minitorch_cnn.backend import DeviceError
+from minitorch_cnn.backend.devices import require
+
 SAMPLE = 0.15  # seconds
 REST = 0.03  # seconds: the other library's threads spin for a while before they sleep
 PEERS = ("DeZero", "Chainer")
 
 
-def measure(names, row, rounds, sample):
+def measure(names, row, rounds, sample, device):
     """{name: seconds} of each framework: the shortest time over the rounds; the peers, much slower, take part in every fifth."""
-    workers = {name: Worker(name, row) for name in names}
+    workers = {name: Worker(name, row, device) for name in names}
     best = dict.fromkeys(names, float("inf"))
     for i in range(rounds):
         for name, worker in workers.items():
@@ -62,11 +66,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", default=[""], help="rows whose name holds one of these words")
     parser.add_argument("--rounds", type=int, default=30, help="rounds a row (30)")
+    parser.add_argument("--device", default="cpu", help='"cpu", "cuda" or "cuda:1"')
     parser.add_argument("--smoke", action="store_true", help="one round a row: only see that everything runs")
     args = parser.parse_args()
+    try:
+        require(args.device) if args.device != "cpu" else None
+    except (DeviceError, ValueError) as error:
+        parser.error(str(error))
     rounds, sample = (1, 0) if args.smoke else (args.rounds, SAMPLE)
     names = []
-    for name in HOMES:
+    for name in HOMES if args.device == "cpu" else ["Ours", "PyTorch"]:
         reason = why_absent(name)
         if reason is None:
             names.append(name)
@@ -79,10 +88,10 @@ def main():
     print(f"{'forward and backward':50}{'ours':>9}{'PyTorch':>9}{'ratio':>8}{'asked':>7}{'DeZero':>9}{'Chainer':>9}")
     wanted = lambda row: any(word.lower() in row[0].lower() for word in args.only)
     for name, asked, _ in filter(wanted, STEPS):
-        print_row(name, asked, measure(names, name, rounds, sample), 1e3)
+        print_row(name, asked, measure(names, name, rounds, sample, args.device), 1e3)
     for name, asked, _ in filter(wanted, OPERATORS):
-        print_row(name, asked, measure(both, name, rounds, sample), 1e3)
-    if wanted(MEMORY):
+        print_row(name, asked, measure(both, name, rounds, sample, args.device), 1e3)
+    if wanted(MEMORY) and args.device == "cpu":
         print_row(*MEMORY, {name: memory.above_the_model(name) for name in both}, 2**-20)
     print(f"the engine: {engine_overhead(rounds):.1f} microseconds an operator beyond NumPy's own (asked: 3)")
 

@@ -18,9 +18,9 @@ SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit what this p
 class Worker:
     """The process in which a framework does a row's work, again and again; it begins warm."""
 
-    def __init__(self, name, row):
+    def __init__(self, name, row, device):
         self.pipe, theirs = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=_serve, args=(name, row, theirs), daemon=True)
+        self.process = SPAWN.Process(target=_serve, args=(name, row, device, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self._answer()
@@ -51,19 +51,20 @@ def why_absent(name):
 
 def _import_error(name):
     try:
-        _framework(name)
+        _framework(name, "cpu")
     except ImportError as error:
         return str(error)
 
 
-def _framework(name):
-    return getattr(importlib.import_module(HOMES[name]), name)()
+def _framework(name, device):
+    return getattr(importlib.import_module(HOMES[name]), name)(device)
 
 
-def _serve(name, row, pipe):
-    work = PREPARE[row](_framework(name))
+def _serve(name, row, device, pipe):
+    framework = _framework(name, device)
+    work = PREPARE[row](framework)
     work()
-    once = _seconds(work, 1)
+    once = _seconds(work, 1, framework.wait)
     pipe.send(None)
     while True:
         try:
@@ -71,11 +72,14 @@ def _serve(name, row, pipe):
         except EOFError:
             return  # closed
         work()  # not counted: a core that has rested is slow at first, and its caches hold something else
-        pipe.send(_seconds(work, calls))
+        pipe.send(_seconds(work, calls, framework.wait))
 
 
-def _seconds(work, calls):
+def _seconds(work, calls, wait):
+    """Seconds a call; a GPU, which Python only tells what to do, is waited for at the end."""
+    wait()
     began = time.perf_counter()
     for _ in range(calls):
         work()
+    wait()
     return (time.perf_counter() - began) / calls
