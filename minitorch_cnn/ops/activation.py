@@ -322,4 +322,4 @@ def _dim(op, input, dim):
     number = check.dim(op, dim, input.ndim)
     if 0 in input.shape[number : number + 1]:
         raise ValueError(f"{op}: there are no values along dim {dim}; input.shape={input.shape}")
-    return number
+    return number if input.ndim else ()

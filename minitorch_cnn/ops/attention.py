@@ -74,7 +74,7 @@ def attention_scores(query, key, attn_mask=None, is_causal=False, scale=None):
             attn_mask = xp.tri(*scores.shape[-2:], dtype=np.bool_)
     if attn_mask is None:
         return scores
-    mask = Tensor(attn_mask) if backend.is_array(attn_mask) else attn_mask
+    mask = Tensor(attn_mask, device=scores.device) if backend.is_array(attn_mask) else attn_mask
     check.tensor(op, "attn_mask", mask)
     if mask.dtype.kind not in "bf":
         raise TypeError(

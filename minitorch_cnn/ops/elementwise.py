@@ -362,12 +362,16 @@ def where(condition, input, other):
     >>> where(x > 0, x, 0.0).numpy().tolist()
     [1.0, 0.0]
     """
-    condition = condition if isinstance(condition, Tensor) else Tensor(np.asarray(condition))
+    given = isinstance(condition, Tensor)
+    if not given:
+        condition = Tensor(condition if backend.is_array(condition) else np.asarray(condition))
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = Tensor(input)
     if condition.dtype.kind != "b":
         raise TypeError(f"where: condition must be bool, got {condition.dtype}")
     x, y = operands("where", input, other)
+    if not given:
+        condition = condition.to(device=x.device)
     operands("where", to(condition, dtype=x.dtype), x)
     return Where.apply(condition, x, y)
 

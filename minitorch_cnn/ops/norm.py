@@ -136,7 +136,8 @@ def batch_norm(
     if not training:
         if mean is None or var is None:
             raise ValueError(f"{op}: evaluation (training=False) needs running_mean and running_var")
-        mean, var = mean.astype(input.dtype, copy=False), var.astype(input.dtype, copy=False)
+        with backend.on_device_of(mean):
+            mean, var = mean.astype(input.dtype, copy=False), var.astype(input.dtype, copy=False)
         return FrozenBatchNorm.apply(input, weight, bias, mean=mean, var=var, eps=eps)
     M = input.size // max(C, 1)
     if M < 2:

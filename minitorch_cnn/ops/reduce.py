@@ -214,7 +214,8 @@ def argmin(input, dim=None, keepdim=False):
 
 def _argument(input, axis, keepdim, largest):
     with backend.on_device_of(input.data):
-        return (input.data.argmax if largest else input.data.argmin)(axis, keepdims=keepdim)
+        # a number has no dimension 0, though PyTorch lets it be named
+        return (input.data.argmax if largest else input.data.argmin)(axis if input.ndim else None, keepdims=keepdim)
 
 
 def _axis(op, input, dim):

@@ -124,8 +124,9 @@ class TakeAlong(Function):
     def backward(self, grad):
         shape = list(grad.shape)
         shape[self.dim] = self.length
-        gx = backend.array_module(grad).zeros(shape, grad.dtype)
-        into, out_of = np.moveaxis(gx, self.dim, 0), np.moveaxis(grad, self.dim, 0)
+        xp = backend.array_module(grad)
+        gx = xp.zeros(shape, grad.dtype)
+        into, out_of = xp.moveaxis(gx, self.dim, 0), xp.moveaxis(grad, self.dim, 0)
         for i, source in enumerate(self.indices.tolist()):
             into[source] += out_of[i]
         return gx
@@ -361,7 +362,8 @@ def one_hot(tensor, num_classes=-1):
     if num_classes == -1:
         if labels.size == 0:
             raise ValueError("one_hot: num_classes can't be found from an empty tensor; give it")
-        num_classes = int(labels.max()) + 1
+        with backend.on_device_of(labels):
+            num_classes = int(labels.max()) + 1
     check.class_indices("one_hot", labels, labels.shape, check.integer("one_hot", "num_classes", num_classes, 1))
     xp = backend.array_module(labels)
     with backend.on_device_of(labels):

@@ -48,9 +48,10 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         )
     grads = [p.grad for p in parameters if p.grad is not None]
     if not grads:
-        return Tensor(0.0)
+        return Tensor(0.0, device=parameters[0].device)
     xp = backend.array_module(grads[0])
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is the caller's to know, from the norm
+    # what is not finite is the caller's to know, from the norm
+    with np.errstate(over="ignore", invalid="ignore"), backend.on_device_of(grads[0]):
         norms = xp.stack([_norm(xp, g.reshape(-1), norm_type).astype(np.float64) for g in grads])
         total = _norm(xp, norms, norm_type)
         if error_if_nonfinite and not math.isfinite(total):
@@ -61,7 +62,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         scale = xp.minimum(max_norm / (total + 1e-6), 1.0)
         for g in grads:
             g *= scale.astype(g.dtype)
-    return Tensor(total.astype(grads[0].dtype))
+        return Tensor(total.astype(grads[0].dtype))
 
 
 def _norm(xp, a, norm_type):

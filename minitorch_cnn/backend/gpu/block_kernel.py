@@ -32,7 +32,10 @@ class BlockKernel:
         self.name, self.code, self.compiled = name, code, {}
 
     def __call__(self, dtype, blocks, *args):
-        """Run `blocks` blocks. Arrays must be contiguous; Python ints become int, Python floats T, None a null pointer."""
+        """Run `blocks` blocks. Python ints become int, Python floats T, None a null pointer.
+
+        An array that isn't contiguous is copied: fine for what is read; what is written to must be contiguous.
+        """
         kernel = self.compiled.get(dtype)
         if kernel is None:
             real = {"f": "float", "d": "double"}[np.dtype(dtype).char]
@@ -46,4 +49,4 @@ def _argument(value, dtype):
         return np.uint64(0)
     if isinstance(value, int):
         return np.int32(value)
-    return dtype.type(value) if isinstance(value, float) else value
+    return dtype.type(value) if isinstance(value, float) else cupy.ascontiguousarray(value)

@@ -235,7 +235,6 @@ def conv2d_weight_gradient(grad, x, kernel_size, stride, padding, dilation, grou
     if groups == C:
         gweight = cupy.empty((O, 1, KH, KW), grad.dtype)
         sizes = (*x.shape[2:], OH, OW, *kernel_size, *stride, *padding, *dilation)
-        grad, x = cupy.ascontiguousarray(grad), cupy.ascontiguousarray(x)
         _depthwise_weight_gradient(grad.dtype, gweight.size, grad, x, gweight, N, O, O // groups, *sizes)
         return gweight
     gweight, depth = cupy.empty((O, C // groups, KH, KW), grad.dtype), C // groups * KH * KW
@@ -255,4 +254,4 @@ def conv2d_weight_gradient(grad, x, kernel_size, stride, padding, dilation, grou
 
 
 def channel_sum(x):
-    return x.reshape(*x.shape[:2], -1).sum((0, 2))
+    return x.sum((0, *range(2, x.ndim)))

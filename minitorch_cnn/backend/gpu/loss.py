@@ -48,7 +48,6 @@ extern "C" __global__ void mt_softmax_cross_entropy(
 
 
 def softmax_cross_entropy(logits, q):
-    logits, q = cupy.ascontiguousarray(logits), cupy.ascontiguousarray(q)
     losses, gradient = cupy.empty(len(logits), logits.dtype), cupy.empty(logits.shape, logits.dtype)
     if logits.size:
         _softmax_cross_entropy(logits.dtype, len(logits), logits, q, losses, gradient, logits.shape[1])

@@ -153,19 +153,17 @@ def _sizes(x):
 
 
 def batch_norm(x, weight, bias, running_mean, running_var, momentum, eps):
-    x = cupy.ascontiguousarray(x)
     N, C, L = _sizes(x)
     y, mean, var = cupy.empty(x.shape, x.dtype), cupy.empty(C, x.dtype), cupy.empty(C, x.dtype)
-    moved = [r if r is None else r.astype(x.dtype, copy=False) for r in (running_mean, running_var)]
+    moved = [r if r is None else cupy.ascontiguousarray(r, x.dtype) for r in (running_mean, running_var)]
     _batch_norm(x.dtype, C, x, weight, bias, y, mean, var, *moved, N, C, L, float(momentum), float(eps))
     for running, result in zip((running_mean, running_var), moved):
-        if running is not result:  # it has another dtype than x
+        if running is not result:  # it has another dtype than x, or gaps
             running[...] = result
     return y, mean, var
 
 
 def batch_norm_backward(grad, x, weight, mean, var, eps):
-    grad, x = cupy.ascontiguousarray(grad), cupy.ascontiguousarray(x)
     N, C, L = _sizes(x)
     gx, gweight, gbias = cupy.empty(x.shape, x.dtype), cupy.empty(C, x.dtype), cupy.empty(C, x.dtype)
     _batch_norm_backward(x.dtype, C, grad, x, weight, mean, var, gx, gweight, gbias, N, C, L, float(eps))
@@ -178,7 +176,6 @@ def channel_affine(x, scale, shift):
 
 
 def row_norm(x, eps):
-    x = cupy.ascontiguousarray(x)
     rows, L = x.shape
     xhat, inv = cupy.empty(x.shape, x.dtype), cupy.empty(rows, x.dtype)
     if rows:
@@ -187,7 +184,6 @@ def row_norm(x, eps):
 
 
 def row_norm_backward(grad, xhat, inv):
-    grad = cupy.ascontiguousarray(grad)
     gx = cupy.empty(grad.shape, grad.dtype)
     if len(grad):
         _row_norm_backward(grad.dtype, len(grad), grad, xhat, inv, gx, grad.shape[1])
