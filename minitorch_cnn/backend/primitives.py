@@ -174,6 +174,15 @@ def local_response_norm_backward(grad, x, scale, size, alpha, beta, k):
 # losses and regularisation --------------------------------------------------------------------------------------------
 
 
+def class_distribution(target, class_weight, ignore_index, label_smoothing):
+    """Class numbers (M,), weights (C,) -> (q (M, C), weights (M,)): the distributions wanted, and the weight of each one's class.
+
+    q = (1 - smoothing) * weight[t] * [j = t] + smoothing / C * weight[j]; both are 0 where t is ignore_index. Labels must be right;
+    on a GPU, where nobody has looked, one that is no class makes NaN.
+    """
+    return form(class_weight).class_distribution(target, class_weight, ignore_index, label_smoothing)
+
+
 def softmax_cross_entropy(logits, q):
     """(M, C) logits and wanted distributions -> (losses (M,), gradient (M, C)): -sum of q log p, and p sum(q) - q."""
     return form(logits).softmax_cross_entropy(logits, q)

@@ -125,7 +125,8 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         label_smoothing: from 0 to 1: how much of the wanted probability is spread evenly over all classes.
     Returns: a scalar; with "none" a tensor of the target's shape.
     Raises: ValueError on a label out of range or a wrong shape; TypeError on labels that aren't integers; RuntimeError on target
-        probabilities that require a gradient.
+        probabilities that require a gradient. Labels on a GPU are not looked at, for which the host would have to wait: one that is
+        out of range makes the loss NaN.
     Source: torch.nn.functional.cross_entropy; smoothing: Szegedy et al. (1512.00567), section 7.
 
     >>> import numpy as np
@@ -246,16 +247,10 @@ def _class_weight(op, weight, C, rows):
 
 def _wanted(op, target, sample_shape, class_weight, ignore_index, label_smoothing):
     """q (samples, classes) for class numbers, and the number that the mean divides by."""
-    C, dtype, xp = len(class_weight), class_weight.dtype, backend.array_module(class_weight)
-    target = xp.asarray(check.class_indices(op, target, sample_shape, C, ignore_index)).reshape(-1, 1)
-    q = (target == xp.arange(C)) * class_weight  # a row of zeros where the target is ignored (and out of range)
-    counts = (target != ignore_index) & (target >= 0) & (target < C)
-    q *= counts
-    divisor = q.sum(dtype=dtype)
-    if label_smoothing:
-        q *= dtype.type(1 - label_smoothing)
-        q += counts * (class_weight * dtype.type(label_smoothing / C))
-    return q, divisor
+    target = check.class_indices(op, target, sample_shape, len(class_weight), ignore_index)
+    target = backend.array_module(class_weight).asarray(target).reshape(-1)
+    q, weights = P.class_distribution(target, class_weight, ignore_index, label_smoothing)
+    return q, weights.sum()
 
 
 def _reduced(function, rows, q, reduction, divisor, sample_shape):

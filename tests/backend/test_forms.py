@@ -136,6 +136,15 @@ CASES = {
     "local_response_norm_backward": lambda r: [
         lrn_backward(r, size, beta) for size in (4, 5, 9) for beta in (0.75, 0.6)
     ],
+    "class_distribution": lambda r: (
+        [
+            (np.array([2, -7, 0, 1, 3], kind), r.random(4), ignored, smoothing)
+            for kind in (np.int64, np.int32)
+            for ignored in (-7,)
+            for smoothing in (0.0, 0.2)
+        ]
+        + [(np.array([2, 1, 0]), r.random(4), 1, 0.1)]
+    ),
     "softmax_cross_entropy": lambda r: [
         (normal(r, 4, 5), r.random((4, 5))),
         (np.array([[1.0, -np.inf, 2.0], [1e3, 0.0, -1e3]]), np.array([[1.0, 0, 0], [0, 0.5, 0.25]])),

@@ -213,6 +213,16 @@ def test_dropout_on_the_gpu_depends_on_the_seed_alone(device):
     assert np.array_equal(x.grad.get(), first.numpy()) and first.device == device
 
 
+@pytest.mark.parametrize("label", [-1, 3, 1000])
+def test_a_label_that_is_no_class_makes_the_loss_nan(label):
+    """To refuse it, as on the CPU, the host would have to wait."""
+    scores, labels = Tensor(np.zeros((2, 3)), device="cuda"), np.array([1, label])
+    assert np.isnan(F.cross_entropy(scores, Tensor(labels, device="cuda")).item())
+    assert F.cross_entropy(scores, Tensor(labels, device="cuda"), ignore_index=label).item() == pytest.approx(np.log(3))
+    with pytest.raises(ValueError, match=r"target\[1\] is"):
+        F.cross_entropy(scores, labels)  # an array on the CPU is looked at
+
+
 def test_a_network_may_span_two_devices():
     if len(devices()) < 2:
         pytest.skip("there is one device only")

@@ -57,7 +57,7 @@ def steps(r, count):
 
 
 BATCHES = [(3, 2, 11, 13), (257, 3), (2, 3, 128)]
-ROWS = [(3, 256), (2, 257), (300, 5), (2, 1000), (3, 1)]
+ROWS = [(3, 256), (2, 257), (20, 5), (2, 1000), (3, 1)]
 
 # more than a block of 256 threads has to do, less, exactly as much, and none at all; same form as test_forms.CASES
 SIZES = {
@@ -106,6 +106,7 @@ SIZES = {
         for size in (4, 5)
         for x in [normal(r, 2, 7, 11, 13)]
     ],
+    "class_distribution": lambda r: [(r.integers(-1, 5, m), r.random(5), -1, 0.1) for m in (300, 0)],
     "softmax_cross_entropy": lambda r: [
         (normal(r, *s) + offset, r.random(s)) for s in [*ROWS, (0, 4)] for offset in (0, -2000, 2000)
     ],
@@ -231,6 +232,14 @@ def test_dropouts_mask_holds_zeros_in_the_wanted_proportion(dtype, play):
         assert set(np.unique(mask)) <= {0, np.asarray(1 / (1 - p) if p < 1 else 0, dtype).item()}
         assert abs((mask == 0).mean() - p) <= 4 * np.sqrt(p * (1 - p) / x.size)  # four standard deviations
         assert abs(np.corrcoef(mask[:-1].ravel() == 0, mask[1:].ravel() == 0)[0, 1]) < 0.03 if 0 < p < 1 else True
+
+
+def test_a_label_that_is_no_class_makes_nan_and_reads_nothing_outside(play):
+    target, class_weight = np.array([0, 3, -1, -100, 2**40]), np.array([1.0, 2.0, 4.0])
+    q, weights = play("class_distribution", (target, class_weight, -100, 0.1), Runner())[0]
+    wrong = [False, True, True, False, True]
+    assert np.array_equal(np.isnan(weights), wrong) and np.array_equal(np.isnan(q).all(1), wrong)
+    assert weights[3] == 0 and not q[3].any()
 
 
 def kernels(gpu):

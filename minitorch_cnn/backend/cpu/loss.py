@@ -2,7 +2,19 @@
 
 import numpy as np
 
-__all__ = ["softmax_cross_entropy"]
+__all__ = ["class_distribution", "softmax_cross_entropy"]
+
+
+def class_distribution(target, class_weight, ignore_index, label_smoothing):
+    C, dtype, target = len(class_weight), class_weight.dtype, target[:, None]
+    counts = target != ignore_index
+    q = (target == np.arange(C)) * class_weight
+    q *= counts
+    weights = q.sum(1)
+    if label_smoothing:
+        q *= dtype.type(1 - label_smoothing)
+        q += counts * (class_weight * dtype.type(label_smoothing / C))
+    return q, weights
 
 
 def softmax_cross_entropy(logits, q):

@@ -1,10 +1,27 @@
-"""Softmax cross entropy with its gradient at once: a block takes a sample."""
+"""Softmax cross entropy with its gradient at once: a block takes a sample. And the distribution wanted, one thread a value."""
 
 import cupy
 
 from .block_kernel import BlockKernel
 
-__all__ = ["softmax_cross_entropy"]
+__all__ = ["class_distribution", "softmax_cross_entropy"]
+
+# a label that is no class makes NaN: to refuse it, the host would have to wait
+_class_distribution = cupy.ElementwiseKernel(
+    "raw I target, raw T class_weight, int32 C, int64 ignore_index, T smoothing, T nan",
+    "T q, raw T weights",
+    """
+    int j = i % C;
+    ptrdiff_t sample = i / C;
+    long long t = target[sample];
+    bool counts = t != ignore_index;
+    T weight = !counts ? T(0) : 0 <= t && t < C ? class_weight[t] : nan;
+    q = j == t || weight != weight ? (T(1) - smoothing) * weight : T(0);
+    if (counts) q += smoothing / T(C) * class_weight[j];
+    if (j == 0) weights[sample] = weight;
+    """,
+    "mt_class_distribution",
+)
 
 _softmax_cross_entropy = BlockKernel(
     "mt_softmax_cross_entropy",
@@ -45,6 +62,13 @@ extern "C" __global__ void mt_softmax_cross_entropy(
 }
 """,
 )
+
+
+def class_distribution(target, class_weight, ignore_index, label_smoothing):
+    C = len(class_weight)
+    q, weights = cupy.empty((len(target), C), class_weight.dtype), cupy.empty(len(target), class_weight.dtype)
+    _class_distribution(target, class_weight, C, ignore_index, label_smoothing, float("nan"), q, weights)
+    return q, weights
 
 
 def softmax_cross_entropy(logits, q):

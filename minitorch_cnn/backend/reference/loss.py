@@ -1,10 +1,22 @@
-"""Softmax cross entropy by its formula, one sample at a time."""
+"""Softmax cross entropy by its formulas, one sample at a time."""
 
 import math
 
 import numpy as np
 
-__all__ = ["softmax_cross_entropy"]
+__all__ = ["class_distribution", "softmax_cross_entropy"]
+
+
+def class_distribution(target, class_weight, ignore_index, label_smoothing):
+    C = len(class_weight)
+    q, weights = np.zeros((len(target), C), class_weight.dtype), np.zeros(len(target), class_weight.dtype)
+    for i, t in enumerate(target):
+        if t == ignore_index:
+            continue
+        weights[i] = class_weight[t]
+        for j in range(C):
+            q[i, j] = (1 - label_smoothing) * weights[i] * (j == t) + label_smoothing / C * class_weight[j]
+    return q, weights
 
 
 def softmax_cross_entropy(logits, q):
