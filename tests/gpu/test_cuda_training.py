@@ -117,19 +117,14 @@ def test_lenet5_takes_75_launches_at_most():
 
 
 @counted
-def test_a_convolution_with_batch_norm_and_relu_takes_16_launches_at_most():
+def test_a_convolution_with_batch_norm_and_relu_takes_16_launches_at_most(monkeypatch):
     def launches(depth):
         layers = [nn.Conv2d(3, 8, 3, padding=1)]
         for _ in range(depth):
             layers += [nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
-        NETWORKS["plain"] = (
-            lambda: nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)),
-            F.cross_entropy, (3, 8, 8), 2,
-        )  # fmt: skip
-        try:
-            return sum(counts_of_a_step(Training("plain", "cuda")).launches.values())
-        finally:
-            del NETWORKS["plain"]
+        model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+        monkeypatch.setitem(NETWORKS, "plain", (lambda: model, F.cross_entropy, (3, 8, 8), 2))
+        return sum(counts_of_a_step(Training("plain", "cuda")).launches.values())
 
     assert launches(3) - launches(2) <= 16
 
@@ -224,6 +219,49 @@ def test_the_columns_stay_within_their_limit(monkeypatch):
 
     assert columns < peak(columns) < columns + 3 * image
     assert peak(columns // 8) < columns // 8 + 2 * image  # the output, and an eighth of the columns and of the product
+
+
+VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512, "M"]  # Table 1, column D
+NARROW = [width if width == "M" else width // 8 for width in VGG16]
+
+
+def vgg(widths, size, features):
+    """VGG with these widths for images of size x size."""
+    layers, channels = [], 3
+    for width in widths:
+        if width == "M":
+            layers, size = [*layers, nn.MaxPool2d(2)], size // 2
+        else:
+            layers, channels = [*layers, nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()], width
+    layers += [nn.Flatten(), nn.Linear(channels * size * size, features), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 10))
+
+
+def bytes_of_a_vgg_step(parameters, widths, size, batch, columns_limit):
+    """What a step takes at most: parameters, gradients and velocities; what ReLU and pooling return, which is kept for backward;
+    and four arrays of the largest size at work, beside columns, their product and a part of the gradient."""
+    channels, floats, largest = 3, 3 * size * size, 0
+    for width in widths:
+        channels, size = (channels, size // 2) if width == "M" else (width, size)
+        floats, largest = floats + channels * size * size, max(largest, channels * size * size)
+    return 4 * (3 * parameters + batch * (floats + 4 * largest)) + 3 * columns_limit
+
+
+@counted
+def test_a_vgg16_step_of_batch_32_fits_into_8_gb(monkeypatch):
+    """By a formula to which a narrow one is held. (The whole VGG-16 was run on an emulated device of 8 GiB: it took 3.6.)"""
+    from minitorch_cnn.backend import gpu
+
+    pool = cupy.get_default_memory_pool()
+    monkeypatch.setattr(gpu.conv, "columns_limit", 1 << 18)
+    monkeypatch.setitem(NETWORKS, "vgg", (lambda: vgg(NARROW, 32, 64), F.cross_entropy, (3, 32, 32), 3))
+    pool.free_all_blocks()
+    before = pool.used_bytes()
+    training = Training("vgg", "cuda")
+    peak = counts_of_a_step(training).peak_bytes - before
+    bound = bytes_of_a_vgg_step(sum(p.size for p in training.model.parameters()), NARROW, 32, 3, 1 << 18)
+    assert 0.4 * bound < peak < bound
+    assert bytes_of_a_vgg_step(138_357_544, VGG16, 224, 32, 256 << 20) < 8e9
 
 
 def test_on_a_device_that_is_not_there():

@@ -106,6 +106,9 @@ SIZES = {
         for size in (4, 5)
         for x in [normal(r, 2, 7, 11, 13)]
     ],
+    "separable_map": lambda r: [
+        (normal(r, 2, 3, 7, 11), normal(r, 13, 7) * (r.random((13, 7)) > 0.5), normal(r, 5, 11))
+    ],
     "class_distribution": lambda r: [(r.integers(-1, 5, m), r.random(5), -1, 0.1) for m in (300, 0)],
     "softmax_cross_entropy": lambda r: [
         (normal(r, *s) + offset, r.random(s)) for s in [*ROWS, (0, 4)] for offset in (0, -2000, 2000)
@@ -120,7 +123,7 @@ SIZES = {
     ],
     "rmsprop_step": lambda r: [(*steps(r, 3), None, normal(r, 7, 100), 0.1, 0.9, 1e-3, 0.01, 0.9, True)],
 }
-NO_KERNEL = {"channel_sum", "matmul", "separable_map"}  # CuPy's own functions do it all
+NO_KERNEL = {"channel_sum", "matmul"}  # CuPy's own functions do it all
 
 
 @pytest.fixture(scope="module")
