@@ -16,6 +16,9 @@ and backward
     dbuffer = sum over u of  weight[u].T @ (dy moved down by u rows, among zeros), which is one product when dy is written out so
     for each kernel row; then each column shift of dbuffer is added back to the padded image
 
+Where an image has few channels, the products of the kernel rows are larger than what they are made of. Then the slices are written
+out one below the other, long copies all, and one product does it: im2col again, from a buffer that is half way there.
+
 With a vertical stride the padded image's rows are dealt out into phases (rows 0, s, 2s, ...; rows 1, s+1, ...), each the
 business of some of the kernel's rows; each phase is then the case above.
 """
@@ -112,6 +115,9 @@ def forward(x, weight, bias, stride, padding, dilation, groups):
     N, O = len(x), len(weight)
     g = _Sizes(x.shape[1], x.shape[2:], weight.shape[2:], stride, padding, dilation, groups)
     rows = _weight_rows(weight, groups)
+    depth = g.KW * g.c_group
+    few_channels = len(g.phases) == 1 and depth < O // groups  # LeNet-5's first layer takes 0.7 of the time so
+    joined = rows[:, 0].transpose(1, 2, 0, 3).reshape(groups, O // groups, g.KH * depth) if few_channels else None
     y = np.empty((N, O, g.OH, g.OW), x.dtype)
 
     def part(lo, hi):
@@ -121,6 +127,11 @@ def forward(x, weight, bias, stride, padding, dilation, groups):
             for i, phase in enumerate(g.phases):
                 buffer = phase.buffer(b - a, x.dtype)
                 buffer[...] = phase.shifts(padded)
+                if few_channels:
+                    columns = scratch("rowshift columns", (b - a, groups, g.KH, depth, g.OH * g.OW), x.dtype)
+                    columns[...] = phase.windows(buffer).transpose(1, 2, 0, 3, 4)
+                    np.matmul(joined, columns.reshape(b - a, groups, g.KH * depth, g.OH * g.OW), out=total)
+                    continue
                 products = scratch("rowshift products", (phase.taps, *total.shape), x.dtype)
                 np.matmul(rows[phase.kernel_rows], phase.windows(buffer), out=products)
                 if i == 0:
