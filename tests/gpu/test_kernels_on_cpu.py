@@ -5,12 +5,26 @@ nothing about CuPy's own functions, which are NumPy's here (the stand-in), nor a
 """
 
 import importlib
+import inspect
 import pkgutil
 import sys
 
 import numpy as np
 import pytest
-from backend.test_forms import AVG, CASES, IN_PLACE, POOL, WINDOW, normal, of_dtype, outcome, strided, window_sizes
+from backend.test_forms import (
+    AVG,
+    CASES,
+    IN_PLACE,
+    POOL,
+    PRIMITIVES,
+    WINDOW,
+    functions,
+    normal,
+    of_dtype,
+    outcome,
+    strided,
+    window_sizes,
+)
 from closeness import assert_close
 from gpu import kernels_on_cpu, standin
 from gpu.kernels_on_cpu import Runner
@@ -196,6 +210,12 @@ def test_a_primitive_computes_what_the_cpu_does(name, dtype, rng, play):
 def test_sizes_that_do_not_divide_the_block_and_are_larger_than_one(name, dtype, rng, play):
     for arguments in SIZES[name](rng):
         assert_as_on_the_cpu(play, name, arguments, dtype)
+
+
+def test_the_gpu_form_has_every_primitive_under_its_signature_and_nothing_else(gpu):
+    assert set(functions(gpu)) == set(PRIMITIVES)
+    for name, f in functions(gpu).items():
+        assert inspect.signature(f) == inspect.signature(PRIMITIVES[name]), name
 
 
 def test_every_primitive_with_a_kernel_is_tried_with_such_sizes():
