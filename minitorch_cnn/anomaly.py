@@ -29,10 +29,10 @@ def refuse_nonfinite(function, made, given, direction="forward"):
     for array in made if isinstance(made, tuple) else (made,):
         if array is None or array.dtype.kind != "f":
             continue
-        xp = backend.array_module(array)
-        bad = xp.isnan(array) if infinite else ~xp.isfinite(array)
+        array = _on_cpu(array)
+        bad = np.isnan(array) if infinite else ~np.isfinite(array)
         if bad.any():
-            index = tuple(int(i) for i in np.argwhere(backend.to_numpy(xp.asarray(bad)))[0])
+            index = tuple(int(i) for i in np.argwhere(bad)[0])
             raise RuntimeError(
                 f"{type(function).__name__}: the {direction} pass made {array[index]} at index {index} of an array of shape "
                 f"{array.shape}{' (its input held a NaN or infinity already)' if infinite or nan else ''}; "
@@ -42,8 +42,13 @@ def refuse_nonfinite(function, made, given, direction="forward"):
 
 def _kinds(arrays):
     """Whether there is an infinity in the arrays, and whether there is a NaN."""
-    floats = [(a, backend.array_module(a)) for a in arrays if a is not None and a.dtype.kind == "f"]
-    return any(xp.isinf(a).any() for a, xp in floats), any(xp.isnan(a).any() for a, xp in floats)
+    floats = [_on_cpu(a) for a in arrays if a is not None and a.dtype.kind == "f"]
+    return any(np.isinf(a).any() for a in floats), any(np.isnan(a).any() for a in floats)
+
+
+def _on_cpu(array):
+    """Looked at on the CPU, whatever device it is on: slow, but this is for finding mistakes."""
+    return np.asarray(array) if isinstance(array, np.generic) else backend.to_numpy(array)
 
 
 def checksum(array):

@@ -50,7 +50,8 @@ def fans(tensor):
 
 def _fill(tensor, values):
     """Values made on the CPU in float64, wherever the tensor is: the same weights on every device and in every dtype."""
-    tensor.data[...] = backend.to_device(np.asarray(values).astype(tensor.dtype), tensor.device)
+    with backend.on_device_of(tensor.data):
+        tensor.data[...] = backend.to_device(np.asarray(values).astype(tensor.dtype), tensor.device)
     return tensor
 
 

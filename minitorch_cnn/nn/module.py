@@ -248,7 +248,8 @@ class Module:
             for key, value in found.items()
         }
         for key, value in ready.items():
-            own[key].data[...] = value
+            with backend.on_device_of(value):
+                own[key].data[...] = value
         return LoadResult(missing, unexpected)
 
     # modes and places -------------------------------------------------------------------------------------------------
@@ -275,7 +276,8 @@ class Module:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad[...] = 0
+                with backend.on_device_of(parameter.grad):
+                    parameter.grad[...] = 0
 
     def to(self, *where, dtype=None, device=None):
         """Change dtype or device of all parameters and buffers, in place; integer buffers keep their dtype. Returns self.

@@ -64,10 +64,11 @@ class ExponentialMovingAverage:
         for name, average in ours.items():
             value = backend.to_device(theirs[name].data, average.device)
             averaged = (name in parameters or self.use_buffers) and average.dtype.kind == "f"
-            if averaged and self.n_averaged:
-                average.data += (1 - self.decay) * (value - average.data)
-            else:
-                average.data[...] = value
+            with backend.on_device_of(average.data):
+                if averaged and self.n_averaged:
+                    average.data += (1 - self.decay) * (value - average.data)
+                else:
+                    average.data[...] = value
         self.n_averaged += 1
 
     def train(self, mode=True):

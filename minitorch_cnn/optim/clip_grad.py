@@ -52,7 +52,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     xp = backend.array_module(grads[0])
     # what is not finite is the caller's to know, from the norm
     with np.errstate(over="ignore", invalid="ignore"), backend.on_device_of(grads[0]):
-        norms = xp.stack([_norm(xp, g.reshape(-1), norm_type).astype(np.float64) for g in grads])
+        norms = xp.stack([_moved(_norm_of_one(xp, g, norm_type), g, grads[0]) for g in grads])
         total = _norm(xp, norms, norm_type)
         if error_if_nonfinite and not math.isfinite(total):
             raise RuntimeError(
@@ -61,8 +61,20 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
             )
         scale = xp.minimum(max_norm / (total + 1e-6), 1.0)
         for g in grads:
-            g *= scale.astype(g.dtype)
+            with backend.on_device_of(g):
+                g *= _moved(scale, grads[0], g).astype(g.dtype)
         return Tensor(total.astype(grads[0].dtype))
+
+
+def _norm_of_one(xp, grad, norm_type):
+    with backend.on_device_of(grad):
+        return _norm(xp, grad.reshape(-1), norm_type).astype(np.float64)
+
+
+def _moved(value, here, there):
+    """A value from the device of `here` to that of `there`: a model may span two."""
+    device = backend.device_of(there)
+    return value if backend.device_of(here) == device else backend.to_device(value, device)
 
 
 def _norm(xp, a, norm_type):

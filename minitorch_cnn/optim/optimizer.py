@@ -101,7 +101,8 @@ class Optimizer:
                 if set_to_none:
                     param.grad = None
                 elif param.grad is not None:
-                    param.grad[...] = 0
+                    with backend.on_device_of(param.grad):
+                        param.grad[...] = 0
 
     def step(self, closure=None):
         """Change every parameter that has a gradient, in place.
@@ -137,7 +138,7 @@ class Optimizer:
         for name, array in self.state.get(param, {}).items():
             if isinstance(array, int):  # the number of steps
                 continue
-            if array.dtype != data.dtype or isinstance(array, np.ndarray) is not isinstance(data, np.ndarray):
+            if array.dtype != data.dtype or backend.device_of(array) != backend.device_of(data):
                 raise RuntimeError(
                     f"{type(self).__name__}: a parameter is {data.dtype} on {backend.device_of(data)}, but its {name} is "
                     f"{array.dtype} on {backend.device_of(array)}: the model was moved after the first step; move it before the "

@@ -183,6 +183,42 @@ def test_gradients_are_clipped_and_weights_averaged_on_the_device():
         assert_close(np.asarray(a), np.asarray(b), 1e-8)
 
 
+def test_everything_that_writes_to_parameters_works_on_a_device_that_is_not_the_current_one():
+    if len(devices()) < 2:
+        pytest.skip("there is one device only")
+    ends = {}
+    for device in ("cpu", "cuda:1"):
+        training = Training("lenet5", device, dtype="float64")
+        training.model.load_state_dict(training.model.state_dict())
+        nn.init.constant_(next(training.model.parameters()), 0.01)
+        average = optim.ExponentialMovingAverage(training.model, decay=0.9)
+        with mt.detect_anomaly():
+            training.step()
+        training.optimizer.zero_grad(set_to_none=False)
+        training.criterion(training.model(training.images), training.labels).backward()
+        optim.clip_grad_norm_(training.model.parameters(), 0.1)
+        training.optimizer.step()
+        average.update_parameters(training.model)
+        average.update_parameters(training.model)
+        ends[device] = [p.numpy() for m in (training.model, average.module) for p in m.parameters()]
+    for a, b in zip(ends["cuda:1"], ends["cpu"]):
+        assert_close(a, b, 1e-8)
+    training.model.to("cuda:0")
+    training.model.zero_grad()
+    training.images, training.labels = training.images.to("cuda:0"), training.labels.to("cuda:0")
+    with pytest.raises(RuntimeError, match=r"the model was moved after the first step"):
+        training.step()
+
+
+def test_gradients_on_two_devices_are_clipped_by_their_common_norm():
+    if len(devices()) < 2:
+        pytest.skip("there is one device only")
+    a, b = (mt.Tensor(np.array([v]), requires_grad=True, device=d) for v, d in ((3.0, "cuda:0"), (4.0, "cuda:1")))
+    (a * a).sum().backward(), (b * b).sum().backward()
+    assert optim.clip_grad_norm_([a, b], 1.0).item() == pytest.approx(10)
+    assert a.grad.get() == pytest.approx(0.6) and b.grad.get() == pytest.approx(0.8)
+
+
 def test_out_of_memory_says_what_was_asked_for_and_what_helps():
     pool = cupy.get_default_memory_pool()
     x, weight = mt.Tensor(np.ones((4, 8, 32, 32)), device="cuda"), mt.Tensor(np.ones((8, 8, 3, 3)), device="cuda")

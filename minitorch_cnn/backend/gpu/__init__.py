@@ -3,7 +3,8 @@
 Imported when the first array on a "cuda" device is worked on, so that a machine without CuPy never notices. Two kinds of kernel:
 
     cupy.ElementwiseKernel   one thread makes one value of the output, number `i`; it gathers what that value needs, so no two
-                             threads write to one place: no atomics, and the same bits each time
+                             threads write to one place: no atomics, and the same bits each time (but indexing with repeated
+                             integers goes backward by CuPy's own scatter, which has atomics)
     BlockKernel              one block of threads sums up a row (or a channel) together, through shared memory
 
 Nothing here makes the host wait for the device.

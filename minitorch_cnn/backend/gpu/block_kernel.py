@@ -49,4 +49,10 @@ def _argument(value, dtype):
         return np.uint64(0)
     if isinstance(value, int):
         return np.int32(value)
-    return dtype.type(value) if isinstance(value, float) else cupy.ascontiguousarray(value)
+    if isinstance(value, float):
+        return dtype.type(value)
+    if value.device.id != cupy.cuda.runtime.getDevice():  # CuPy checks this for its own kernels, not for these
+        raise ValueError(
+            f"a kernel on cuda:{cupy.cuda.runtime.getDevice()} was given an array of cuda:{value.device.id}; move it there"
+        )
+    return cupy.ascontiguousarray(value)
