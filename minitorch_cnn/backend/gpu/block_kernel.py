@@ -1,7 +1,11 @@
 """Kernels in which the threads of a block add up a row together.
 
-The CUDA code is written for a type T, float or double. `block_sum` gives each thread of the block the sum of what all threads of
-it bring: a tree in shared memory, always in the same order.
+The CUDA code is written for a type T, float or double. A block has THREADS threads; thread number threadIdx.x takes the values
+threadIdx.x, threadIdx.x + THREADS, ... of the row, so that neighbours read neighbours. What is `__shared__` is one array for the
+whole block, and at `__syncthreads()` each thread waits until all have come so far.
+
+`block_sum` gives each thread of the block the sum of what all threads of it bring: a tree in shared memory, always in the same
+order.
 """
 
 import cupy
@@ -11,7 +15,7 @@ THREADS = 256  # of a block; a power of two, for the tree
 
 _PREAMBLE = """
 __device__ T block_sum(T value) {
-  __shared__ T partial[256];
+  __shared__ T partial[THREADS];
   partial[threadIdx.x] = value;
   __syncthreads();
   for (int half = blockDim.x / 2; half > 0; half /= 2) {
@@ -19,7 +23,7 @@ __device__ T block_sum(T value) {
     __syncthreads();
   }
   T sum = partial[0];
-  __syncthreads();
+  __syncthreads();  // before the next sum writes there
   return sum;
 }
 """
@@ -39,7 +43,7 @@ class BlockKernel:
         kernel = self.compiled.get(dtype)
         if kernel is None:
             real = {"f": "float", "d": "double"}[np.dtype(dtype).char]
-            source = f"typedef {real} T;\n{_PREAMBLE}\n{self.code}"
+            source = f"#define THREADS {THREADS}\ntypedef {real} T;\n{_PREAMBLE}\n{self.code}"
             kernel = self.compiled[dtype] = cupy.RawKernel(source, self.name)
         kernel((blocks,), (THREADS,), tuple(_argument(a, dtype) for a in args))
 

@@ -23,6 +23,7 @@ _class_distribution = cupy.ElementwiseKernel(
     "mt_class_distribution",
 )
 
+# a block takes a sample: the largest logit, then the sums, then each thread its classes' part of the gradient
 _softmax_cross_entropy = BlockKernel(
     "mt_softmax_cross_entropy",
     r"""
@@ -32,7 +33,7 @@ extern "C" __global__ void mt_softmax_cross_entropy(
   const T* wanted = q + (long long)blockIdx.x * classes;
   T* g = gradient + (long long)blockIdx.x * classes;
 
-  __shared__ T largest[256];
+  __shared__ T largest[THREADS];
   T mine = x[0];
   for (int j = threadIdx.x; j < classes; j += blockDim.x)
     if (x[j] > mine || x[j] != x[j]) mine = x[j];

@@ -45,6 +45,7 @@ struct InChannel {
 };
 """
 
+# a block takes a channel: its statistics first, then each thread normalises its share of the values
 _batch_norm = BlockKernel(
     "mt_batch_norm",
     _STATISTICS
@@ -71,6 +72,7 @@ extern "C" __global__ void mt_batch_norm(
 """,
 )
 
+# a block takes a channel: the two sums of ops/norm.py's formula, then each thread its share of dx
 _batch_norm_backward = BlockKernel(
     "mt_batch_norm_backward",
     _PLACE
@@ -100,6 +102,7 @@ extern "C" __global__ void mt_batch_norm_backward(
 """,
 )
 
+# as batch norm, but a block takes a row of (rows, L)
 _row_norm = BlockKernel(
     "mt_row_norm",
     _STATISTICS
@@ -120,6 +123,7 @@ extern "C" __global__ void mt_row_norm(const T* x, T* xhat, T* inv, int L, T eps
 """,
 )
 
+# dx = (g - mean(g) - xhat * mean(g * xhat)) / sqrt(var + eps), a block a row
 _row_norm_backward = BlockKernel(
     "mt_row_norm_backward",
     r"""
@@ -155,9 +159,9 @@ def _sizes(x):
 def batch_norm(x, weight, bias, running_mean, running_var, momentum, eps):
     N, C, L = _sizes(x)
     y, mean, var = cupy.empty(x.shape, x.dtype), cupy.empty(C, x.dtype), cupy.empty(C, x.dtype)
-    moved = [r if r is None else cupy.ascontiguousarray(r, x.dtype) for r in (running_mean, running_var)]
-    _batch_norm(x.dtype, C, x, weight, bias, y, mean, var, *moved, N, C, L, float(momentum), float(eps))
-    for running, result in zip((running_mean, running_var), moved):
+    contiguous = [r if r is None else cupy.ascontiguousarray(r, x.dtype) for r in (running_mean, running_var)]
+    _batch_norm(x.dtype, C, x, weight, bias, y, mean, var, *contiguous, N, C, L, float(momentum), float(eps))
+    for running, result in zip((running_mean, running_var), contiguous):
         if running is not result:  # it has another dtype than x, or gaps
             running[...] = result
     return y, mean, var

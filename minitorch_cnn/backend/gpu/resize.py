@@ -1,6 +1,7 @@
 """A linear map along the rows and one along the columns of each image; bilinear sampling is one, with two weights a row each.
 
-One thread makes one value of the output. It skips weights of zero, so for bilinear sampling it reads four pixels.
+One thread makes one value of the output. It looks through a row of each matrix and skips weights of zero, so for bilinear sampling
+it reads four pixels.
 """
 
 import cupy
