@@ -121,7 +121,10 @@ class Optimizer:
                     )
                 self._check_kept(param)
         for group in self.param_groups:
-            self.update(group)
+            try:
+                self.update(group)
+            except MemoryError as error:
+                raise backend.out_of_memory(error, f"{type(self).__name__}.step", []) from None
         return loss
 
     def kept(self, param, name):

@@ -175,10 +175,8 @@ def _product(a, b, out=None):
     """(groups, m, k) @ (groups, k, n) -> (groups, m, n)."""
     if out is None:
         out = cupy.empty((len(a), a.shape[1], b.shape[2]), a.dtype)
-    if len(a) == 1:  # cuBLAS's plain product
-        cupy.matmul(a[0], b[0], out=out[0])
-    else:
-        cupy.matmul(a, b, out=out)
+    for group in range(len(a)):  # CuPy's batched product would copy the columns where they are transposed
+        cupy.matmul(a[group], b[group], out=out[group])
     return out
 
 
