@@ -72,7 +72,8 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="one round a row: only see that everything runs")
     args = parser.parse_args()
     try:
-        require(args.device) if args.device != "cpu" else None
+        if args.device != "cpu":
+            require(args.device)
     except (DeviceError, ValueError) as error:
         parser.error(str(error))
     rounds, sample = (1, 0) if args.smoke else (args.rounds, SAMPLE)

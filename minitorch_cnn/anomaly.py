@@ -29,7 +29,7 @@ def refuse_nonfinite(function, made, given, direction="forward"):
     for array in made if isinstance(made, tuple) else (made,):
         if array is None or array.dtype.kind != "f":
             continue
-        array = _on_cpu(array)
+        array = backend.to_numpy(array)  # slow on a GPU, but this is for finding mistakes
         bad = np.isnan(array) if infinite else ~np.isfinite(array)
         if bad.any():
             index = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -42,13 +42,8 @@ def refuse_nonfinite(function, made, given, direction="forward"):
 
 def _kinds(arrays):
     """Whether there is an infinity in the arrays, and whether there is a NaN."""
-    floats = [_on_cpu(a) for a in arrays if a is not None and a.dtype.kind == "f"]
+    floats = [backend.to_numpy(a) for a in arrays if a is not None and a.dtype.kind == "f"]
     return any(np.isinf(a).any() for a in floats), any(np.isnan(a).any() for a in floats)
-
-
-def _on_cpu(array):
-    """Looked at on the CPU, whatever device it is on: slow, but this is for finding mistakes."""
-    return np.asarray(array) if isinstance(array, np.generic) else backend.to_numpy(array)
 
 
 def checksum(array):

@@ -267,15 +267,14 @@ def refuse_in_list(data):
 
 def _starting_gradient(tensor, gradient):
     xp = backend.array_module(tensor.data)
-    if gradient is None:
-        if tensor.size != 1:
-            raise RuntimeError(
-                f"backward: a gradient is needed to start from a tensor of shape {tensor.shape}; "
-                "reduce it to a scalar first (.sum() or .mean()), or call backward(gradient)"
-            )
-        with backend.on_device_of(tensor.data):
-            return xp.ones_like(tensor.data)
+    if gradient is None and tensor.size != 1:
+        raise RuntimeError(
+            f"backward: a gradient is needed to start from a tensor of shape {tensor.shape}; "
+            "reduce it to a scalar first (.sum() or .mean()), or call backward(gradient)"
+        )
     with backend.on_device_of(tensor.data):
+        if gradient is None:
+            return xp.ones_like(tensor.data)
         gradient = xp.asarray(gradient.data if isinstance(gradient, Tensor) else gradient, dtype=tensor.dtype)
     if gradient.shape != tensor.shape:
         raise ValueError(f"backward: the gradient has shape {gradient.shape}, the tensor {tensor.shape}")
@@ -398,12 +397,12 @@ class Function:
         kind = type(arrays[0])
         for array in arrays:
             if type(array) is not kind and array is not None:
-                _refuse_mixed_devices(function, arrays)
+                refuse_mixed_devices(cls.__name__, arrays)
         function.needs_input_grad = tuple(needed)
         if kind is np.ndarray:
             output = Tensor(function.forward(*arrays))
         else:
-            _refuse_mixed_devices(function, arrays)  # they may be on two devices of one kind
+            refuse_mixed_devices(cls.__name__, arrays)  # they may be on two devices of one kind
             output = Tensor(_on_gpu(function, function.forward, arrays))
         if _anomaly:
             function.where = anomaly.users_line()
@@ -465,11 +464,12 @@ def _on_gpu(function, method, arrays):
             raise backend.out_of_memory(error, type(function).__name__, arrays) from None
 
 
-def _refuse_mixed_devices(function, arrays):
+def refuse_mixed_devices(op, arrays):
+    """An error unless all arrays (None among them is skipped) are on one device."""
     devices = [backend.device_of(a) for a in arrays if a is not None]
     if len(set(devices)) > 1:
         raise TypeError(
-            f"{type(function).__name__}: the inputs are on different devices: {', '.join(devices)}; "
+            f"{op}: the inputs are on different devices: {', '.join(devices)}; "
             f'move them to one with .to("{devices[0]}")'
         )
 

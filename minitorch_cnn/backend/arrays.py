@@ -51,7 +51,7 @@ def is_array(value):
 
 def to_numpy(array):
     """The array on the CPU; no copy is made of one which is there already."""
-    return array if isinstance(array, np.ndarray) else array.get()
+    return array if isinstance(array, np.ndarray | np.generic) else array.get()
 
 
 def to_device(array, device):

@@ -40,14 +40,6 @@ def same_dtype(op, **tensors):
         raise TypeError(f"{op}: all inputs must have one dtype, but {dtypes}; convert with .float() or .double()")
 
 
-def one_device(op, *tensors):
-    devices = [t.device for t in tensors]
-    if len(set(devices)) > 1:
-        raise TypeError(
-            f'{op}: the inputs are on different devices: {", ".join(devices)}; move them to one with .to("{devices[0]}")'
-        )
-
-
 def integer(op, name, value, least=None):
     """An int (numpy's too, but no bool or float), at least `least`; returns it as an int."""
     try:

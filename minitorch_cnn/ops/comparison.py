@@ -6,14 +6,14 @@ Shapes broadcast and numbers and arrays become constants as in elementwise.py.
 import operator
 
 from .. import backend
-from ..autograd import Tensor
+from ..autograd import Tensor, refuse_mixed_devices
 from . import check
 from .elementwise import operands
 
 
 def _result(op, compute, x, y):
     """compute(x, y) of the raw arrays, where they are."""
-    check.one_device(op, x, y)
+    refuse_mixed_devices(op, [x.data, y.data])
     with backend.on_device_of(x.data):
         return Tensor(compute(x.data, y.data))
 

@@ -49,10 +49,11 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     grads = [p.grad for p in parameters if p.grad is not None]
     if not grads:
         return Tensor(0.0, device=parameters[0].device)
-    xp = backend.array_module(grads[0])
+    xp, device = backend.array_module(grads[0]), backend.device_of(grads[0])
     # what is not finite is the caller's to know, from the norm
     with np.errstate(over="ignore", invalid="ignore"), backend.on_device_of(grads[0]):
-        norms = xp.stack([_moved(_norm_of_one(xp, g, norm_type), g, grads[0]) for g in grads])
+        # a model may span two devices
+        norms = xp.stack([backend.to_device(_norm_of_one(xp, g, norm_type), device) for g in grads])
         total = _norm(xp, norms, norm_type)
         if error_if_nonfinite and not math.isfinite(total):
             raise RuntimeError(
@@ -62,19 +63,13 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         scale = xp.minimum(max_norm / (total + 1e-6), 1.0)
         for g in grads:
             with backend.on_device_of(g):
-                g *= _moved(scale, grads[0], g).astype(g.dtype)
+                g *= backend.to_device(scale, backend.device_of(g)).astype(g.dtype)
         return Tensor(total.astype(grads[0].dtype))
 
 
 def _norm_of_one(xp, grad, norm_type):
     with backend.on_device_of(grad):
         return _norm(xp, grad.reshape(-1), norm_type).astype(np.float64)
-
-
-def _moved(value, here, there):
-    """A value from the device of `here` to that of `there`: a model may span two."""
-    device = backend.device_of(there)
-    return value if backend.device_of(here) == device else backend.to_device(value, device)
 
 
 def _norm(xp, a, norm_type):

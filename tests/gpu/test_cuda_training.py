@@ -231,8 +231,8 @@ def test_out_of_memory_says_what_was_asked_for_and_what_helps():
             F.conv2d(x, weight, padding=1)
         with pytest.raises(MemoryError, match=r'to\("cuda:0"\): .* out of memory'):
             mt.Tensor(np.ones((1 << 18,)), device="cuda")
-        parameter = mt.Tensor(np.ones(1 << 17), requires_grad=True)
-        parameter.data, parameter.grad = (cupy.ones(1 << 15), cupy.ones(1 << 15))
+        parameter = mt.Tensor(cupy.ones(1 << 15), requires_grad=True)
+        parameter.grad = cupy.ones(1 << 15)
         pool.free_all_blocks()
         pool.set_limit(size=pool.used_bytes())
         with pytest.raises(MemoryError, match=r"Adam\.step: cuda:0 .* out of memory"):

@@ -11,13 +11,7 @@ import numpy as np
 
 from .threads import chunks, parallel, scratch
 
-__all__ = [
-    "batch_norm",
-    "batch_norm_backward",
-    "channel_affine",
-    "row_norm",
-    "row_norm_backward",
-]
+__all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "row_norm_backward"]
 
 _WORTH = 1 << 20  # bytes from which a second thread pays
 

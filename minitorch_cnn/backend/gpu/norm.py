@@ -11,13 +11,7 @@ import cupy
 
 from .block_kernel import BlockKernel
 
-__all__ = [
-    "batch_norm",
-    "batch_norm_backward",
-    "channel_affine",
-    "row_norm",
-    "row_norm_backward",
-]
+__all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "row_norm_backward"]
 
 _STATISTICS = r"""
 // of `count` values, number j at x[at(j)]: the mean, and the sum of the squared differences from it, to each thread of the block

@@ -16,7 +16,7 @@ __all__ = [
 
 _SIZES = "int32 H, int32 W, int32 OH, int32 OW, int32 KH, int32 KW, int32 sh, int32 sw, int32 ph, int32 pw"
 
-# `better` begins each comparison: a NaN is the largest of all, and the first of several equal values counts
+# a NaN is the largest of all, and the first of several equal values counts
 _LARGEST = """
     ptrdiff_t image = i / (OH * OW) * H * W;
     int top = i / OW % OH * sh - ph, left = i % OW * sw - pw;

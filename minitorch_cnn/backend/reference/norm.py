@@ -7,13 +7,7 @@ import math
 
 import numpy as np
 
-__all__ = [
-    "batch_norm",
-    "batch_norm_backward",
-    "channel_affine",
-    "row_norm",
-    "row_norm_backward",
-]
+__all__ = ["batch_norm", "batch_norm_backward", "channel_affine", "row_norm", "row_norm_backward"]
 
 
 def batch_norm(x, weight, bias, running_mean, running_var, momentum, eps):
