@@ -45,10 +45,10 @@ def main():
     print(f"{args.model}: {sum(p.size for p in model.parameters()):,} parameters; {len(train_set):,} training images")
 
     run = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
-    history, totals = [], Totals()
+    history, totals = [], train.Totals()
     if saved:
         train.load_checkpoint(args.resume, **run)
-        history, totals = saved["history"], Totals(**saved["sums"])
+        history, totals = saved["history"], train.Totals(**saved["sums"])
 
     began = time.perf_counter()
     checkpoint = os.path.join(args.out, "checkpoint.npz")
@@ -63,7 +63,7 @@ def main():
                     "epoch {epoch:2}: training loss {train_loss:.4f}, training error {train_error:.2%}, "
                     "test error {test_error:.2%}".format(**history[-1])
                 )
-                totals = Totals()
+                totals = train.Totals()
             train.save_checkpoint(checkpoint, **run, settings=settings(args), history=history, sums=totals.sums())
             if stop.requested:
                 where = "".join(
@@ -96,24 +96,6 @@ def train_one_epoch(epoch, loader, model, criterion, optimizer, scheduler, total
         if stop.requested:
             break
     bar.close()
-
-
-class Totals:
-    """Loss and mistakes since the beginning of an epoch, on the model's device: a GPU is waited for only when they are shown."""
-
-    def __init__(self, loss=0.0, wrong=0, seen=0):
-        self.loss, self.wrong, self.seen = loss, wrong, seen
-
-    def add(self, loss, scores, labels):
-        self.loss = self.loss + loss.detach().double() * len(labels)
-        self.wrong = self.wrong + (scores.argmax(1) != labels).sum()
-        self.seen += len(labels)
-
-    def sums(self):
-        return {"loss": float(self.loss), "wrong": int(self.wrong), "seen": self.seen}
-
-    def means(self):
-        return {"train_loss": float(self.loss) / self.seen, "train_error": int(self.wrong) / self.seen}
 
 
 def lenet5(dataset):

@@ -1,36 +1,37 @@
-"""Networks, one family a file: the paper's table as data, then a short forward. `list_models` names them, `create` builds one."""
+"""Networks, one family a file: the paper's table as data, then a short forward.
 
-import difflib
+`list_models` names them, `create` builds one, `table` prints them all with their counts and their papers' errors.
+"""
 
+from .catalogue import create, list_models, table
 from .lenet import LeNet5, lenet5
 from .lenet_1998 import LeNet5_1998, lenet5_1998, map_loss, mle_loss
-
-_BUILDERS = {
-    "lenet5": lenet5,
-    "lenet5_1998": lenet5_1998,
-}
-
-
-def list_models():
-    """The names of all networks, sorted.
-
-    >>> list_models()
-    ['lenet5', 'lenet5_1998']
-    """
-    return sorted(_BUILDERS)
-
-
-def create(name, **kwargs):
-    """The network of this name with fresh weights: create("lenet5", num_classes=5) is lenet5(num_classes=5).
-
-    Raises: ValueError naming the nearest network if there is none of this name.
-
-    >>> create("lenet5", num_classes=5).fc3
-    Linear(in_features=84, out_features=5, bias=True)
-    """
-    if name not in _BUILDERS:
-        nearest = difflib.get_close_matches(str(name).lower(), list_models(), n=1, cutoff=0.0)[0]
-        raise ValueError(
-            f"create: there is no model {name!r}; the nearest is {nearest!r}, models.list_models() names all"
-        )
-    return _BUILDERS[name](**kwargs)
+from .resnet import (
+    ResNet,
+    plain18,
+    plain34,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+    resnext50_32x4d,
+    wide_resnet50_2,
+)
+from .resnet_cifar import (
+    CifarResNet,
+    plain20,
+    plain32,
+    plain44,
+    plain56,
+    preact_resnet20,
+    preact_resnet32,
+    preact_resnet44,
+    preact_resnet56,
+    preact_resnet110,
+    resnet20,
+    resnet32,
+    resnet44,
+    resnet56,
+    resnet110,
+)

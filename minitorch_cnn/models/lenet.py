@@ -13,7 +13,7 @@ distances to drawn characters.
 
 from .. import functional as F
 from .. import nn
-from ..ops import check
+from .images import check_images
 
 
 class LeNet5(nn.Module):
@@ -27,7 +27,7 @@ class LeNet5(nn.Module):
         self.fc3 = nn.Linear(84, num_classes)
 
     def forward(self, x):
-        check_images("LeNet5", x, sizes=(28,))
+        check_images("LeNet5", x, channels=1, sizes=(28,))
         x = F.max_pool2d(F.relu(self.conv1(x)), kernel_size=2)  # (N, 6, 14, 14)
         x = F.max_pool2d(F.relu(self.conv2(x)), kernel_size=2)  # (N, 16, 5, 5)
         x = F.relu(self.fc1(x.flatten(1)))  # (N, 120)
@@ -49,12 +49,3 @@ def lenet5(num_classes=10):
     (2, 10)
     """
     return LeNet5(num_classes)
-
-
-def check_images(model, x, sizes):
-    """x is a batch of grey images, (N, 1, S, S) with S one of `sizes`."""
-    check.float_tensor(model, "x", x)
-    if x.ndim != 4 or x.shape[1] != 1 or x.shape[2] not in sizes or x.shape[2] != x.shape[3]:
-        wanted = " or ".join(f"(N, 1, {s}, {s})" for s in sizes)
-        remedy = "; add the channel axis with x.unsqueeze(1)" if x.ndim == 3 else ""
-        raise ValueError(f"{model}: x must be a batch of grey images, {wanted}, got x.shape={x.shape}{remedy}")

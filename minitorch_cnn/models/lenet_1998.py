@@ -44,7 +44,7 @@ import numpy as np
 from .. import functional as F
 from .. import nn
 from ..ops import check
-from .lenet import check_images
+from .images import check_images
 
 BACKGROUND, INK = -0.1, 1.175  # section II-B: the input's mean is then about 0
 
@@ -169,7 +169,7 @@ class LeNet5_1998(nn.Module):
                 lecun_uniform_(parameter, fan_in)
 
     def forward(self, x):
-        check_images("LeNet5_1998", x, sizes=(28, 32))
+        check_images("LeNet5_1998", x, channels=1, sizes=(28, 32))
         if x.shape[2] == 28:
             x = F.pad(x, (2, 2, 2, 2))
         x = BACKGROUND + (INK - BACKGROUND) * x  # (N, 1, 32, 32)

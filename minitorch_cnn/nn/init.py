@@ -9,6 +9,7 @@ fan_in = weight.shape[1] * KH * KW, fan_out = weight.shape[0] * KH * KW. A unifo
 Every function fills the tensor in place and returns it; the random numbers are those of `mt.manual_seed`.
 """
 
+import contextlib
 import math
 
 import numpy as np
@@ -48,8 +49,45 @@ def fans(tensor):
     return tensor.shape[1] * receptive, tensor.shape[0] * receptive
 
 
+_left_out = False
+
+
+@contextlib.contextmanager
+def left_out():
+    """Within this block the functions here leave tensors as they are: layers start with zeros.
+
+    For weights that come from elsewhere, a file or another initialiser: drawing VGG's 140 million numbers in vain takes a second.
+
+    >>> from minitorch_cnn import nn
+    >>> with left_out():
+    ...     layer = nn.Linear(2, 1)
+    >>> layer.weight.numpy()
+    array([[0., 0.]], dtype=float32)
+    """
+    global _left_out
+    before, _left_out = _left_out, True
+    try:
+        yield
+    finally:
+        _left_out = before
+
+
+def _draw(tensor, draw):
+    """Random numbers drawn on the CPU in float64, wherever the tensor is: the same weights on every device and in every dtype."""
+    if _left_out:
+        return tensor
+    if isinstance(tensor.data, np.ndarray):
+        random.fill(tensor.data, draw)
+        return tensor
+    values = np.empty(tensor.shape, tensor.dtype)
+    random.fill(values, draw)
+    return _fill(tensor, values)
+
+
 def _fill(tensor, values):
-    """Values made on the CPU in float64, wherever the tensor is: the same weights on every device and in every dtype."""
+    """Values made on the CPU, wherever the tensor is."""
+    if _left_out:
+        return tensor
     with backend.on_device_of(tensor.data):
         tensor.data[...] = backend.to_device(np.asarray(values).astype(tensor.dtype), tensor.device)
     return tensor
@@ -59,14 +97,18 @@ def uniform_(tensor, a=0.0, b=1.0):
     """Uniform on [a, b)."""
     if np.any(np.greater(a, b)):  # bounds may be arrays that broadcast to the weight
         raise ValueError(f"uniform_: a must be at most b, got a={a}, b={b}")
-    return _fill(tensor, random.generator().uniform(a, b, tensor.shape))
+    if np.ndim(a) or np.ndim(b):
+        return _fill(tensor, random.generator().uniform(a, b, tensor.shape))
+    return _draw(tensor, lambda generator, n: generator.uniform(a, b, n))
 
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with the given mean and standard deviation."""
     if np.any(np.less(std, 0)):
         raise ValueError(f"normal_: std must be at least 0, got {std}")
-    return _fill(tensor, random.generator().normal(mean, std, tensor.shape))
+    if np.ndim(mean) or np.ndim(std):
+        return _fill(tensor, random.generator().normal(mean, std, tensor.shape))
+    return _draw(tensor, lambda generator, n: generator.normal(mean, std, n))
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
@@ -80,21 +122,24 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
         raise ValueError(
             f"trunc_normal_: mean {mean} is more than 2 std from [{a}, {b}]; hardly any draw would fall into it"
         )
-    random_numbers = random.generator()
-    values = np.empty(math.prod(tensor.shape))
-    missing = np.arange(len(values))
     nearest = min(max(mean, a), b)  # where in [a, b] the density is highest
-    while len(missing):
-        if b - a > std:
-            draw = random_numbers.normal(mean, std, len(missing))
-            good = (draw >= a) & (draw <= b)
-        else:  # so narrow that few normal draws would hit it: draw uniformly, keep with a probability like the density
-            draw = random_numbers.uniform(a, b, len(missing))
-            density = np.exp(((nearest - mean) ** 2 - (draw - mean) ** 2) / (2 * std**2))
-            good = random_numbers.random(len(missing)) < density
-        values[missing[good]] = draw[good]
-        missing = missing[~good]
-    return _fill(tensor, values.reshape(tensor.shape))
+
+    def draw(generator, n):
+        values = np.empty(n)
+        missing = np.arange(n)
+        while len(missing):
+            if b - a > std:
+                tries = generator.normal(mean, std, len(missing))
+                good = (tries >= a) & (tries <= b)
+            else:  # so narrow that few normal draws would hit it: draw uniformly, keep with a probability like the density
+                tries = generator.uniform(a, b, len(missing))
+                density = np.exp(((nearest - mean) ** 2 - (tries - mean) ** 2) / (2 * std**2))
+                good = generator.random(len(missing)) < density
+            values[missing[good]] = tries[good]
+            missing = missing[~good]
+        return values
+
+    return _draw(tensor, draw)
 
 
 def constant_(tensor, val):

@@ -249,7 +249,7 @@ def test_the_bar_can_be_seen_and_can_be_left_out(server, destination, monkeypatc
     "url, sha256, message",
     [
         ("ftp://host/file", SHA256, "an address must start with http:// or https://, got 'ftp://host/file'"),
-        ("http://host/file", "abc", "sha256 must be 64 hexadecimal digits, got 'abc'"),
+        ("http://host/file", "abc", "sha256 must be 64 hexadecimal digits, or the first 8 or more of them, got 'abc'"),
         ("http://host/file", "g" * 64, "sha256 must be 64 hexadecimal digits"),
     ],
 )

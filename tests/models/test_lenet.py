@@ -84,7 +84,7 @@ def test_keys_shapes_and_counts_are_pytorchs():
         ((5, 28, 28), r"got x.shape=\(5, 28, 28\); add the channel axis with x.unsqueeze\(1\)"),
         ((28, 28), r"got x.shape=\(28, 28\)$"),
         ((5, 784), r"got x.shape=\(5, 784\)$"),
-        ((5, 28, 28, 1), r"got x.shape=\(5, 28, 28, 1\)$"),
+        ((5, 28, 28, 1), r"got x.shape=\(5, 28, 28, 1\); move the channels forward with x.permute\(0, 3, 1, 2\)"),
         ((5, 3, 28, 28), r"got x.shape=\(5, 3, 28, 28\)$"),
         ((5, 1, 32, 32), r"got x.shape=\(5, 1, 32, 32\)$"),
         ((5, 1, 28, 27), r"got x.shape=\(5, 1, 28, 27\)$"),

@@ -1,0 +1,117 @@
+"""What the CIFAR-10 examples share: the images, the paper's augmentation, one epoch of training, the test error.
+
+Preparation and augmentation are those of He et al. 2015 (1512.03385), section 4.2: the mean of each pixel over the training images
+is subtracted; for training, 4 pixels of zeros are put on each side, and a random crop of 32x32 is taken, mirrored half of the time.
+(Here the pixels are also divided by their standard deviation, since He's initialiser wants inputs of size 1.)
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+import minitorch_cnn as mt
+import minitorch_cnn.functional as F
+from minitorch_cnn import data, train
+
+
+class Cifar10:
+    """CIFAR-10 in memory, prepared: `train`, `validation` and `test`, each a pair of images (N, 3, 32, 32) float32 and labels (N,).
+
+    Args:
+        folder: where the data are; None looks in the usual places.
+        held_out: how many of the training images are for validation: the last ones of a random order that is always the same.
+        limit: only so many images of each part, to see that a program runs, or for experiments of minutes.
+    """
+
+    def __init__(self, folder=None, held_out=0, limit=None):
+        train_set, test_set = data.CIFAR10(folder, train=True), data.CIFAR10(folder, train=False)
+        order = np.random.default_rng(0).permutation(len(train_set)) if held_out else np.arange(len(train_set))
+        chosen = order[: len(order) - held_out][:limit]
+        mean = train_set.data[chosen].mean(0, dtype=np.float64)  # (3, 32, 32): of each pixel
+        std = np.sqrt(((train_set.data[chosen[:5000]] - mean) ** 2).mean())
+
+        def prepare(images):
+            return ((images - mean) / std).astype(np.float32)
+
+        self.train = prepare(train_set.data[chosen]), train_set.targets[chosen]
+        rest = order[len(order) - held_out :][:limit]
+        self.validation = prepare(train_set.data[rest]), train_set.targets[rest]
+        self.test = prepare(test_set.data[:limit]), test_set.targets[:limit]
+        self.raw_test, self.classes = test_set.data[:limit], test_set.classes
+
+    def loader(self, batch_size, seed=None):
+        """Batches of training images in a new order each epoch: (images, labels, numbers of the images)."""
+        images, labels = self.train
+        dataset = data.TensorDataset(images, labels, np.arange(len(labels)))
+        return data.DataLoader(dataset, batch_size, shuffle=True, seed=seed)
+
+
+class PadCropFlip:
+    """Zeros on each side, a random crop of the image's size, mirrored half of the time.
+
+    What happens to image i in epoch e depends on the seed, e and i alone, so a run that goes on repeats itself exactly.
+    """
+
+    def __init__(self, count, seed, pad=4):
+        self.count, self.seed, self.pad = count, seed, pad
+        self.epoch = None
+
+    def __call__(self, images, numbers, epoch):
+        """(N, C, H, W), and the images' numbers (N,) -> (N, C, H, W)."""
+        if epoch != self.epoch:
+            self.epoch, rng = epoch, np.random.default_rng([self.seed, epoch])
+            self.y, self.x = rng.integers(0, 2 * self.pad + 1, (2, self.count))
+            self.mirrored = rng.random(self.count) < 0.5
+        H, W = images.shape[2:]
+        padded = np.pad(images, ((0, 0), (0, 0), (self.pad, self.pad), (self.pad, self.pad)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(2, 3))  # (N, C, 9, 9, H, W), no copy
+        crops = windows[np.arange(len(images)), :, self.y[numbers], self.x[numbers]]  # (N, C, H, W)
+        mirrored = self.mirrored[numbers]
+        crops[mirrored] = crops[mirrored, :, :, ::-1]
+        return crops
+
+
+def train_one_epoch(
+    model, loader, optimizer, scheduler, augment=None, device="cpu", totals=None, stop=None, criterion=None
+):
+    """Every training image once. Returns its `train.Totals`, of fewer images if `stop` was requested."""
+    model.train()
+    totals = totals or train.Totals()
+    epoch = loader.epoch
+    bar = tqdm(total=len(loader.dataset), initial=totals.seen, desc=f"epoch {epoch + 1}", unit=" images", disable=None)
+    for images, labels, numbers in loader:
+        if augment:
+            images = augment(images, numbers, epoch)
+        images, labels = mt.Tensor(images, device=device), mt.Tensor(labels, device=device)
+
+        optimizer.zero_grad()
+        scores = model(images)
+        loss = (criterion or F.cross_entropy)(scores, labels)
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+
+        totals.add(loss, scores, labels)
+        bar.update(len(labels))
+        if totals.seen % 1280 < len(labels):  # often enough to watch
+            bar.set_postfix_str("loss {train_loss:.3f}, error {train_error:.1%}".format(**totals.means()))
+        if stop is not None and stop.requested:
+            break
+    bar.close()
+    return totals
+
+
+def predict(model, images, device="cpu", batch_size=500):
+    """The class of each image, (N,)."""
+    model.eval()
+    with mt.no_grad():
+        batches = [
+            model(mt.Tensor(images[i : i + batch_size], device=device)).argmax(1).numpy()
+            for i in range(0, len(images), batch_size)
+        ]
+    return np.concatenate(batches)
+
+
+def error(model, part, device="cpu"):
+    """The fraction of a part's images (`cifar.test`) that are taken for another class."""
+    images, labels = part
+    return float((predict(model, images, device) != labels).mean())
