@@ -8,7 +8,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["minitorch_cnn", "minitorch_cnn.*"]),
-    package_data={"minitorch_cnn.data": ["mnist/*"]},
+    package_data={"minitorch_cnn.data": ["mnist/*", "imagenet_classes.json"]},
     python_requires=">=3.10",
     install_requires=["numpy>=1.26", "pillow", "tqdm", "threadpoolctl"],
     extras_require={
@@ -16,7 +16,7 @@ setup(
         "cuda13": ["cupy-cuda13x[ctk]"],
         "plots": ["matplotlib"],
         "safetensors": ["safetensors"],
-        "test": ["pytest", "hypothesis", "matplotlib", "ruff"],
+        "test": ["pytest", "hypothesis", "matplotlib", "ruff", "safetensors"],
         "parity": ["torch"],
     },
 )

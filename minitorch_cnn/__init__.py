@@ -15,6 +15,6 @@ from .ops import tensor_methods as _tensor_methods  # gives Tensor its operators
 from .ops.elementwise import maximum, minimum, where
 from .ops.linear import matmul
 from .ops.shape import cat, stack
-from . import cuda, functional, nn, optim, data, models, train
+from . import cuda, functional, nn, optim, data, models, train, weights
 
 __version__ = "0.1.0"

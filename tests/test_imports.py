@@ -15,7 +15,7 @@ FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 # From the bottom up: a file imports only from its own layer and those below it.
 LAYERS = [
     {"backend"},
-    {"anomaly", "cuda"},
+    {"anomaly", "cuda", "weights"},
     {"autograd"},
     {"gradcheck", "ops"},
     {"functional"},

@@ -66,11 +66,14 @@ def to_device(array, device):
     number = devices.require(device)
     import cupy
 
-    with cupy.cuda.Device(number):
-        try:
+    try:
+        if isinstance(array, cupy.ndarray) and not array.flags.c_contiguous:
+            with array.device:  # such as a part of a gradient: CuPy can't copy it from device to device
+                array = array.copy()
+        with cupy.cuda.Device(number):
             return cupy.asarray(array)
-        except MemoryError as error:
-            raise devices.out_of_memory(error, f'to("{device}")') from None
+    except MemoryError as error:
+        raise devices.out_of_memory(error, f'to("{device}")') from None
 
 
 def on_device_of(array):

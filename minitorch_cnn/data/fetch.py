@@ -7,7 +7,6 @@ section 14). When all has come and its SHA-256 is right it gets its name, by os.
 import hashlib
 import os
 
-
 VARIABLE = "MINITORCH_CNN_DATA"  # the environment variable that names a folder of data
 
 

@@ -23,7 +23,7 @@ class DataLoader:
 
     Args:
         dataset: anything with `len(dataset)` and `dataset[i]`. If it has `dataset.batch(indices)` too, whole batches are read by
-            that, unless collate_fn is given.
+            that, unless collate_fn is given; where it gives None, nothing of the batch could be read, and it is passed over.
         batch_size: samples in a batch; the last one may have fewer.
         shuffle: a new order each epoch; otherwise that of the dataset.
         num_workers: threads that read ahead; 0 reads in the loop itself, which a debugger likes. The batches are the same,
@@ -147,7 +147,8 @@ class DataLoader:
             for job in jobs:
                 batch = self._load(*job)
                 running["batch"] += 1
-                yield batch
+                if batch is not None:
+                    yield batch
             return
         ahead = self.num_workers * self.prefetch_factor
         with ThreadPoolExecutor(self.num_workers, thread_name_prefix="DataLoader") as pool:
@@ -157,7 +158,8 @@ class DataLoader:
                     batch = waiting.popleft().result()
                     waiting.extend(pool.submit(self._load, *job) for job in itertools.islice(jobs, 1))
                     running["batch"] += 1
-                    yield batch
+                    if batch is not None:
+                        yield batch
             finally:  # also when the loop is left early: the generator is closed then, and the pool waits for its threads
                 for future in waiting:
                     future.cancel()

@@ -17,17 +17,15 @@ import zlib
 
 import numpy as np
 
-from .dataset import check_indices
 from .fetch import fetch
 from .idx import read_idx
-
-VARIABLE = "MINITORCH_CNN_DATA"
+from .image_dataset import ImageDataset
 
 # CRC-32 of the labels. The two data sets' files have the same names: taking one for the other must not go unnoticed.
 _LABELS = {0xBA07E8EF: "MNIST", 0xEE8604D9: "MNIST", 0x2ED6E46A: "FashionMNIST", 0x242BC73F: "FashionMNIST"}
 
 
-class MNIST:
+class MNIST(ImageDataset):
     """The MNIST database of handwritten digits, in memory.
 
     Args:
@@ -75,90 +73,42 @@ class MNIST:
         ("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     ]
     folders = ["MNIST/raw", "MNIST", "mnist", ""]
+    files = "*-ubyte or *-ubyte.gz"
     installed = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mnist")
-    remedy = ""
 
-    def __init__(self, root=None, train=True, transform=None, target_transform=None, download=False):
-        if not isinstance(train, bool):
-            raise TypeError(f"{self.name}: train must be True (training images) or False (test images), got {train!r}")
-        for what, function in (("transform", transform), ("target_transform", target_transform)):
-            if function is not None and not callable(function):
-                raise TypeError(f"{self.name}: {what} must be a function of a batch, got {function!r}")
-        self.root = None if root is None else os.path.expanduser(os.fspath(root))
-        self.train = train
-        self.transform = transform
-        self.target_transform = target_transform
-        self.raw_folder = self._find() or (self._download() if download else None)
-        if self.raw_folder is None:
-            raise FileNotFoundError(self._not_found())
-        self.data, self.targets = self._read()
+    @property
+    def raw_folder(self):
+        return self.source
 
-    def __len__(self):
-        return len(self.data)
-
-    def __getitem__(self, index):
-        images, labels = self.batch([index])
-        return images[0], labels[0]
-
-    def batch(self, indices):
-        """(images, labels) of the samples with these numbers: what a DataLoader asks for."""
-        indices = check_indices(self.name, indices, len(self))
-        images = self.data[indices][:, None]  # (n, 1, 28, 28), a copy
-        labels = self.targets[indices]
-        images = np.divide(images, 255, dtype=np.float32) if self.transform is None else self.transform(images)
-        return images, labels if self.target_transform is None else self.target_transform(labels)
-
-    def __repr__(self):
-        return f"{self.name}({len(self)} {'training' if self.train else 'test'} images from {self.raw_folder})"
-
-    # the files ---------------------------------------------------------------------------------------------------------
+    def _images(self, indices):
+        return self.data[indices][:, None]  # (n, 1, 28, 28)
 
     def _files(self):
         """(name, SHA-256) of the split's images and labels, gzipped."""
         return self.resources[:2] if self.train else self.resources[2:]
 
-    def _places(self):
-        """The folders to look into, in order."""
-        if self.root is not None:
-            tops, others = [self.root], []
-        else:
-            tops = [os.path.expanduser(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
-            others = [self.installed, _cache(self.folders[0])]
-        return [os.path.normpath(os.path.join(top, folder)) for top in tops for folder in self.folders] + others
-
-    def _find(self):
-        """The first folder that has both of the split's files."""
-        return next((place for place in self._places() if not self._lacking(place)), None)
-
-    def _lacking(self, folder):
+    def _missing(self, folder):
         return [name for name, _ in self._files() if self._path(folder, name) is None]
+
+    def _source(self, place):
+        """The place, if it has both of the split's files."""
+        return None if self._missing(place) else place
+
+    def _lacking(self, place):
+        return " and ".join(self._missing(place))
 
     def _path(self, folder, name):
         """The file's path, unzipped or else zipped, if it is there."""
         zipped = os.path.join(folder, name)
         return next((path for path in (zipped.removesuffix(".gz"), zipped) if os.path.isfile(path)), None)
 
-    def _download(self):
-        top = self.root or os.path.expanduser(os.environ.get(VARIABLE, ""))
-        folder = os.path.join(top, self.folders[0]) if top else _cache(self.folders[0])
+    def _fetch(self, folder):
         for name, sha256 in self._files():
             fetch([mirror + name for mirror in self.mirrors], os.path.join(folder, name), sha256)
-        return folder
 
-    def _not_found(self):
-        lines = [f"{self.name}: its {'training' if self.train else 'test'} images and labels were not found. Looked in"]
-        for place in self._places():
-            lacking = " and ".join(self._lacking(place))
-            lines.append(f"  {place}: {f'has no {lacking}' if os.path.isdir(place) else 'no such folder'}")
-        lines.append(
-            f"What helps: {self.name}(download=True) fetches them;{self.remedy} or let root, or the environment variable"
-        )
-        lines.append(f"{VARIABLE}, name the folder that has them (*-ubyte or *-ubyte.gz).")
-        return "\n".join(lines)
-
-    def _read(self):
+    def _read(self, folder):
         count = 60000 if self.train else 10000
-        image_path, label_path = (self._path(self.raw_folder, name) for name, _ in self._files())
+        image_path, label_path = (self._path(folder, name) for name, _ in self._files())
         images, labels = read_idx(image_path), read_idx(label_path)
         self._check_shape(image_path, images, (count, 28, 28))
         self._check_shape(label_path, labels, (count,))
@@ -204,7 +154,3 @@ class FashionMNIST(MNIST):
     folders = ["FashionMNIST/raw", "FashionMNIST", "fashion-mnist", ""]
     installed = "/usr/share/datasets/fashion-mnist"
     remedy = " on Debian and Ubuntu, `apt-get install dataset-fashion-mnist` installs them;"
-
-
-def _cache(folder):
-    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "minitorch_cnn", folder)

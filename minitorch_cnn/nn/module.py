@@ -5,11 +5,12 @@ There is no magic in it. A module is an object whose attributes are parameters, 
 The backward hooks' part is in hooks.py.
 """
 
+import os
 from collections import namedtuple
 
 import numpy as np
 
-from .. import backend
+from .. import backend, weights
 from ..autograd import HookHandle, Tensor
 from .hooks import BackwardWatch
 
@@ -243,14 +244,45 @@ class Module:
                 "\n".join([f"load_state_dict: the state doesn't fit {type(self).__name__}; nothing was loaded", *lines])
             )
         # all is made before any of it is written: a conversion that fails leaves the module as it was
-        ready = {
-            key: backend.to_device(value, own[key].device).astype(own[key].dtype, copy=False)
-            for key, value in found.items()
-        }
+        ready = {}
+        for key, value in found.items():
+            value = backend.to_device(value, own[key].device)
+            with backend.on_device_of(value):
+                ready[key] = value.astype(own[key].dtype, copy=False)
         for key, value in ready.items():
             with backend.on_device_of(value):
                 own[key].data[...] = value
         return LoadResult(missing, unexpected)
+
+    def load_weights(self, path, strict=True):
+        """Read the parameters and buffers from a file: .npz, .safetensors, or PyTorch's .pth, .pt or .th.
+
+        Args:
+            path: the file; what kind it is, is told by its content. `minitorch_cnn.weights.read` says what it may hold.
+            strict: False allows missing and unexpected keys, but no wrong shapes.
+        Returns: (missing_keys, unexpected_keys).
+        Raises: FileNotFoundError; WeightsError (a ValueError) naming the file, if it is damaged or no weight file, or doesn't fit:
+            then it lists every missing, unexpected and misshapen key. Nothing is changed unless all of it fits.
+        """
+        state = weights.read(path, own=self.state_dict())
+        try:
+            return self.load_state_dict(state, strict)
+        except ValueError as error:
+            raise weights.WeightsError(f"{os.fsdecode(path)}: {error}") from None
+
+    def save_weights(self, path):
+        """Write the parameters and buffers to a file, .npz or .safetensors by the ending of its name.
+
+        Raises: WeightsError (a ValueError) for another ending; ImportError for .safetensors if that library isn't installed.
+
+        >>> import os, tempfile
+        >>> from minitorch_cnn import nn
+        >>> path = os.path.join(tempfile.mkdtemp(), "linear.npz")
+        >>> nn.Linear(3, 2).save_weights(path)
+        >>> nn.Linear(3, 2).load_weights(path)
+        LoadResult(missing_keys=[], unexpected_keys=[])
+        """
+        weights.write(path, {key: backend.to_numpy(tensor.data) for key, tensor in self.state_dict().items()})
 
     # modes and places -------------------------------------------------------------------------------------------------
 

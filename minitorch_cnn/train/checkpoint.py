@@ -15,7 +15,7 @@ import numpy as np
 from .. import backend
 from ..autograd import Tensor
 from ..backend import random
-from .files import write_beside
+from ..backend.files import write_beside
 
 _FORMAT = "minitorch_cnn checkpoint 1"
 

@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 
-from .files import write_beside
+from ..backend.files import write_beside
 
 
 def confusion_matrix(targets, predictions, num_classes):

@@ -457,6 +457,8 @@ def array(object, dtype=None, copy=True, order="K", blocking=False):
         _transfer("host", Device().id, result.nbytes)
     for x in found:
         if x.device != Device():
+            if not (x.flags.c_contiguous or x.flags.f_contiguous):
+                raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
             _transfer(x.device.id, Device().id, x.nbytes)
     return wrap(result, [x for x in found if dtype is None])
 

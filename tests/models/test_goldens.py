@@ -14,7 +14,10 @@ from minitorch_cnn.nn import init
 
 FACTS = pathlib.Path(__file__).parents[2] / "../shared/facts"
 TOLERANCE = 1e-9  # float64: sums in another order, through up to 60 layers; measured 1e-12
-NETWORKS = {"lenet5": {}, "resnet18": {}, "resnet50": {}, "resnext50_32x4d": {}, "wide_resnet50_2": {}}
+NETWORKS = [
+    *["lenet5", "alexnet", "vgg11", "vgg11_bn", "googlenet", "squeezenet1_1"],
+    *["resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2"],
+]
 
 pytestmark = pytest.mark.full_size
 
@@ -25,9 +28,9 @@ def stored(name):
     return json.loads((FACTS / "golden.json").read_text())["models"][name]
 
 
-def filled(name, gain, **options):
+def filled(name, gain):
     with init.left_out():
-        model = models.create(name, **options)
+        model = models.create(name)
     return fill(model.double(), gain)
 
 
@@ -55,7 +58,7 @@ def assert_gradients(model, x, expected):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_logits_loss_and_gradients_are_those_stored(name):
     golden = stored(name)
-    model = filled(name, golden["gain"], **NETWORKS[name]).eval()
+    model = filled(name, golden["gain"]).eval()
     x = Tensor(image(golden["input_shape"]), requires_grad=True)
     logits = model(x)
     assert_logits(logits, golden)
@@ -65,11 +68,11 @@ def test_logits_loss_and_gradients_are_those_stored(name):
     assert_gradients(model, x, golden["gradient"])
 
 
-@pytest.mark.parametrize("name", ["resnet18"])
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn"])
 def test_a_training_step_is_the_one_stored(name):
     """Statistics of the batch, dropout off."""
     golden = stored(name)
-    model = filled(name, golden["gain"], **NETWORKS[name]).train()
+    model = filled(name, golden["gain"]).train()
     for module in model.modules():
         if type(module).__name__ == "Dropout":
             module.eval()
@@ -85,3 +88,17 @@ def test_a_training_step_is_the_one_stored(name):
     for name, after in golden["buffers_after"].items():
         assert abs(buffers[name].sum() - after["sum"]) <= TOLERANCE * after["abs_sum"], name
         assert_close(np.abs(buffers[name]).sum(), np.float64(after["abs_sum"]), rtol=TOLERANCE)
+
+
+def test_googlenets_auxiliary_logits_are_those_stored():
+    """Dropout off, running statistics: each head on what the trunk gives it."""
+    golden = stored("googlenet")
+    model = filled("googlenet", golden["gain"]).eval()
+    maps = {}
+    for name in ("inception4a", "inception4d"):
+        model.get_submodule(name).register_forward_hook(
+            lambda module, args, output, name=name: maps.update({name: output})
+        )
+    model(Tensor(image(golden["input_shape"])))
+    assert_logits(model.aux1(maps["inception4a"]), golden["aux1"])
+    assert_logits(model.aux2(maps["inception4d"]), golden["aux2"])
