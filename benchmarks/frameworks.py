@@ -4,7 +4,7 @@ Two threads, float32, NCHW; on the CPU, or on a "cuda" device.
 """
 
 import numpy as np
-from nets import NETWORKS
+from nets import IMAGENET, NETWORKS
 
 THREADS = 2
 
@@ -15,20 +15,38 @@ class Ours:
     def __init__(self, device="cpu"):
         import minitorch_cnn as mt
         import minitorch_cnn.functional as F
-        from minitorch_cnn import nn, optim
+        from minitorch_cnn import models, nn, optim
 
         mt.set_num_threads(THREADS)
         self.nn, self.F, self.SGD, self.device = nn, F, optim.SGD, device
+        self.imagenet, self.no_grad = models.create, mt.no_grad
         self.tensor = lambda array, requires_grad=False: mt.Tensor(array, requires_grad, device)
         self.wait = mt.cuda.synchronize if device != "cpu" else lambda: None
 
+    def prepared(self, network, batch):
+        """A network by a name of nets.py, or such a pair, and random images for it."""
+        if network in IMAGENET:
+            build, image_shape = lambda nn: self.imagenet(network, **IMAGENET[network]), (3, 224, 224)
+        else:
+            build, image_shape = NETWORKS[network] if isinstance(network, str) else network
+        images = np.random.default_rng(0).standard_normal((batch, *image_shape), dtype=np.float32)
+        return build(self.nn).to(self.device), self.tensor(images)
+
+    def inference(self, network, batch):
+        """One forward pass in evaluation mode, nothing recorded."""
+        model, images = self.prepared(network, batch)
+        model.eval()
+
+        def run():
+            with self.no_grad():
+                model(images)
+
+        return run
+
     def train_step(self, network, batch):
-        """A whole step of training: forward, loss, backward, SGD with momentum. `network` is a name of nets.py, or such a pair."""
-        build, image_shape = NETWORKS[network] if isinstance(network, str) else network
-        rng = np.random.default_rng(0)
-        images = self.tensor(rng.standard_normal((batch, *image_shape), dtype=np.float32))
-        labels = self.tensor(rng.integers(0, 10, batch))
-        model = build(self.nn).to(self.device)
+        """A whole step of training: forward, loss, backward, SGD with momentum."""
+        model, images = self.prepared(network, batch)
+        labels = self.tensor(np.random.default_rng(1).integers(0, 10, batch))
         optimizer = self.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
 
         def step():
@@ -62,6 +80,13 @@ class PyTorch(Ours):
         from torch import nn
 
         torch.set_num_threads(THREADS)
+        self.imagenet, self.no_grad = _torchvision, torch.no_grad
         self.nn, self.F, self.SGD, self.device = nn, F, torch.optim.SGD, device
         self.tensor = lambda array, requires_grad=False: torch.tensor(array, requires_grad=requires_grad, device=device)
         self.wait = torch.cuda.synchronize if device != "cpu" else lambda: None
+
+
+def _torchvision(name, **options):
+    import torchvision
+
+    return torchvision.models.get_model(name, weights=None, **options)

@@ -38,4 +38,12 @@ def resnet20(nn):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+# of the framework's own models, or torchvision's, 224x224 images: the name and options
+IMAGENET = {
+    "resnet18": {},
+    "resnet50": {},
+    "vgg16": {},
+    "alexnet": {},
+    "googlenet": {"aux_logits": False},
+}
 NETWORKS = {"lenet5": (lenet5, (1, 28, 28)), "resnet20": (resnet20, (3, 32, 32))}

@@ -5,6 +5,10 @@ def train_step(network, batch):
     return lambda framework: framework.train_step(network, batch)
 
 
+def inference(network, batch):
+    return lambda framework: framework.inference(network, batch)
+
+
 def operator(function, *shapes):
     return lambda framework: framework.operator(function, *shapes)
 
@@ -14,6 +18,15 @@ STEPS = [
     ("LeNet-5 train step, batch 32", 1.5, train_step("lenet5", 32)),
     ("LeNet-5 train step, batch 128", 1.2, train_step("lenet5", 128)),
     ("ResNet-20 train step, batch 128", 1.5, train_step("resnet20", 128)),
+]
+WHOLE = [
+    ("ResNet-18 inference, batch 8, 224x224", 1.2, inference("resnet18", 8)),
+    ("ResNet-18 train step, batch 8, 224x224", 1.3, train_step("resnet18", 8)),
+    ("VGG-16 inference, batch 4, 224x224", 1.1, inference("vgg16", 4)),
+    ("VGG-16 train step, batch 4, 224x224", 1.15, train_step("vgg16", 4)),
+    ("AlexNet inference, batch 8, 224x224", 1.5, inference("alexnet", 8)),
+    ("GoogLeNet inference, batch 4, 224x224", 1.5, inference("googlenet", 4)),
+    ("ResNet-50 inference, batch 4, 224x224", 1.5, inference("resnet50", 4)),
 ]
 OPERATORS = [
     ("conv 3x3, 64 channels, 56x56, batch 16", 1.2,
@@ -34,4 +47,4 @@ OPERATORS = [
      operator(lambda F, x, w, b: F.batch_norm(x, None, None, w, b, training=True), (32, 64, 32, 32), (64,), (64,))),
 ]  # fmt: skip
 MEMORY = ("ResNet-20 train step, MiB above the model", 1.3)
-PREPARE = {name: prepare for name, _, prepare in STEPS + OPERATORS}
+PREPARE = {name: prepare for name, _, prepare in STEPS + WHOLE + OPERATORS}

@@ -18,7 +18,7 @@ import time
 import memory
 import numpy as np
 from frameworks import THREADS
-from rows import MEMORY, OPERATORS, STEPS
+from rows import MEMORY, OPERATORS, STEPS, WHOLE
 from worker import HOMES, Worker, why_absent
 
 from minitorch_cnn.backend import DeviceError
@@ -92,7 +92,7 @@ def main():
     wanted = lambda row: any(word.lower() in row[0].lower() for word in args.only)
     for name, asked, _ in filter(wanted, STEPS):
         print_row(name, asked, measure(names, name, rounds, sample, args.device), 1e3)
-    for name, asked, _ in filter(wanted, OPERATORS):
+    for name, asked, _ in filter(wanted, WHOLE + OPERATORS):
         print_row(name, asked, measure(both, name, rounds, sample, args.device), 1e3)
     if wanted(MEMORY) and args.device == "cpu":
         print_row(*MEMORY, {name: memory.above_the_model(name) for name in both}, 2**-20)

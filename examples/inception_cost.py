@@ -21,7 +21,7 @@ from minitorch_cnn import models, nn, optim
 from minitorch_cnn.models.googlenet_2014 import TABLE_1, Inception
 
 PRESETS = {
-    "quick": {"images": 10_000, "halve": 1, "narrower": 4, "epochs": 8, "batch_size": 64, "lr": 0.05},
+    "quick": {"images": 5000, "halve": 1, "narrower": 4, "epochs": 8, "batch_size": 64, "lr": 0.05},
     "paper": {"images": 50_000, "halve": 0, "narrower": 1, "epochs": 60, "batch_size": 128, "lr": 0.05},
 }
 MODULES = ["3a", "3b", "4a", "4b"]

@@ -126,6 +126,15 @@ _BY_FILE = [
         ("total += product", "total[...] = product", "the last row phase alone"),
         ("y[a:b] += bias[:, None, None]", "pass", "bias forgotten"),
     ]),
+    ("conv", FORMS, "backend/cpu/conv_folded.py", [
+        ("padded[...] = 0", "pass", "scratch of an earlier call isn't zeroed"),
+        ("u * self.dilation[0], v * self.dilation[1]", "u, v * self.dilation[1]", "vertical dilation ignored"),
+        ("left : left + sw * self.OW : sw", "left : left + self.OW", "horizontal stride ignored"),
+        ("gw[lo:hi] += dy", "gw[lo:hi] = dy", "weight gradient of the last piece alone"),
+        ("tap += columns", "tap[...] = columns", "kernel places overwrite each other"),
+        ("y[a:b, lo:hi] += bias[lo:hi,", "y[a:b, lo:hi] += bias[: hi - lo,", "each thread adds the first biases"),
+        ("matrix[:, lo * g.taps : hi * g.taps]", "matrix[:, : (hi - lo) * g.taps]", "input gradient of the first channels alone"),
+    ]),
     ("conv", FORMS, "backend/cpu/conv_winograd.py", [
         ("[0, -2, -1, 2, 1, 0]", "[0, 2, -1, 2, 1, 0]", "a sign in B of F(4, 3)"),
         ("[1 / 24, 1 / 12, 1 / 6]", "[1 / 24, 1 / 12, 1 / 12]", "an entry of G of F(4, 3)"),

@@ -17,6 +17,7 @@ from minitorch_cnn.backend import reference
 from minitorch_cnn.backend.cpu import (
     conv,
     conv_depthwise,
+    conv_folded,
     conv_im2col,
     conv_pointwise,
     conv_rowshift,
@@ -26,6 +27,7 @@ from minitorch_cnn.backend.cpu import (
 
 FORMS = {
     "im2col": conv_im2col,
+    "folded": conv_folded,
     "rowshift": conv_rowshift,
     "winograd": conv_winograd,
     "depthwise": conv_depthwise,
@@ -59,6 +61,8 @@ class Case:
             forms.append("pointwise")
         if self.groups == self.x_shape[1] == self.weight_shape[0]:
             forms.append("depthwise")
+        if self.groups == 1:
+            forms.append("folded")
         plain = self.stride == self.dilation == (1, 1) and self.groups == 1
         if self.kernel_size == (3, 3) and plain and max(self.padding) <= 2 and dtype == np.float32:
             forms.append("winograd")
@@ -209,10 +213,19 @@ def test_every_form_for_any_shape(case):
     check(case, np.float64)
 
 
+@pytest.mark.parametrize("samples", [1, 2])
+def test_the_folded_form_goes_through_a_large_batch_in_pieces(samples, monkeypatch):
+    case = ONE_EACH["folded"]
+    one = 4 * 4 * 6 * np.prod(case.output_size)  # bytes of a sample's columns: 4 channels, 3x2 kernel
+    monkeypatch.setattr(conv_folded, "_LIMIT", samples * one + 1)
+    check(case, np.float32, names=["folded"])
+
+
 # what a form may not do -----------------------------------------------------------------------------------------------
 
 ONE_EACH = {
     "im2col": Case((5, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 2), (1, 2), 2),
+    "folded": Case((5, 4, 9, 8), (6, 4, 3, 2), (2, 1), (1, 2), (1, 2)),
     "rowshift": Case((5, 4, 9, 8), (6, 2, 3, 2), (2, 1), (1, 2), (1, 2), 2),
     "winograd": Case((5, 3, 21, 22), (4, 3, 3, 3), padding=(1, 2)),
     "depthwise": Case((5, 3, 8, 9), (3, 1, 2, 3), (3, 2), (1, 2), (2, 3), 3),
@@ -370,7 +383,11 @@ def chosen(C, O, size, kernel, stride=1, padding=0, dilation=1, groups=1, dtype=
         ("rowshift", (64, 64, 56, 3), {"padding": (1, 3)}),  # padding that Winograd's input gradient can't take
         ("rowshift", (1, 6, 28, 5), {"padding": 2}),  # LeNet-5
         ("im2col", (3, 64, 224, 7), {"padding": 3, "stride": 2}),  # ResNet's stem
-        ("im2col", (512, 512, 7, 3), {"padding": 1}),
+        ("folded", (512, 512, 7, 3), {"padding": 1}),
+        ("folded", (256, 512, 14, 3), {"padding": 1, "stride": 2, "dtype": np.float64}),
+        ("folded", (16, 120, 5, 5), {}),  # LeNet-5's C5: one pixel
+        ("im2col", (512, 512, 7, 3), {"padding": 1, "groups": 2}),
+        ("im2col", (64, 512, 7, 3), {"padding": 1}),
         ("pointwise", (256, 64, 56, 1), {}),
         ("pointwise", (256, 512, 56, 1), {"stride": 2, "dtype": np.float64}),
         ("rowshift", (64, 64, 56, 1), {"padding": 1}),
