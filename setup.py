@@ -17,6 +17,6 @@ setup(
         "plots": ["matplotlib"],
         "safetensors": ["safetensors"],
         "test": ["pytest", "hypothesis", "matplotlib", "ruff", "safetensors"],
-        "parity": ["torch"],
+        "parity": ["torch", "torchvision"],
     },
 )

@@ -53,13 +53,13 @@ class Cifar10:
 
 
 class PadCropFlip:
-    """Zeros on each side, a random crop of the image's size, mirrored half of the time.
+    """Zeros on each side, an eighth of the image's size, then a random crop of that size, mirrored half of the time.
 
     What happens to image i in epoch e depends on the seed, e and i alone, so a run that goes on repeats itself exactly.
     """
 
-    def __init__(self, count, seed, pad=4):
-        self.count, self.seed, self.pad = count, seed, pad
+    def __init__(self, count, seed, size=32):
+        self.count, self.seed, self.pad = count, seed, size // 8
         self.epoch = None
 
     def __call__(self, images, numbers, epoch):
@@ -132,7 +132,7 @@ def fit(model, optimizer, schedule, cifar, epochs, batch_size, seed, device="cpu
     """
     loader = cifar.loader(batch_size, seed)
     scheduler = schedule(optimizer, epochs * len(loader))
-    augment = PadCropFlip(len(loader.dataset), seed)
+    augment = PadCropFlip(len(loader.dataset), seed, size=cifar.train[0].shape[2])
     history = []
     for epoch in range(1, epochs + 1):
         lr = optimizer.param_groups[0]["lr"]

@@ -15,7 +15,7 @@ Input: (N, 3, H, W) from 21x21 on (1.1: 17x17); 224x224 in the paper. Its table 
     squeezenet1_0     1,248,424     0.819 G         42.5/19.7 %                                  41.91/19.58 %
     squeezenet1_1     1,235,496     0.349 G                                                      41.82/19.38 %
 
-1.1 is the authors' later version: a smaller first convolution and earlier pooling, for 2.4 times fewer multiply-adds.
+1.1 is the authors' later version: a smaller first convolution and earlier pooling, for less than half of the multiply-adds.
 
 Differences from the paper: none in the layers. Weights start as torchvision's: by He's uniform initialiser, those of
 the last convolution normal with standard deviation 0.01, biases at 0.
