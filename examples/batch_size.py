@@ -62,7 +62,9 @@ def main():
         schedule = constant if args.preset == "quick" else two_drops
         with np.errstate(all="ignore"):  # some of the rates are too high, and are meant to be
             parts = ("validation", "test")
-            return fit(model, optimizer, schedule, cifar, args.epochs, size, seed, args.device, parts)[-1]
+            return fit(
+                model, optimizer, schedule, cifar, args.epochs, size, seed, args.device, parts, each_epoch=False
+            )[-1]
 
     runs = {
         (size, rate, seed): results.run(f"batch {size} rate {rate:g} seed {seed}", train, size, rate, seed)

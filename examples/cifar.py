@@ -121,12 +121,13 @@ def error(model, part, device="cpu"):
     return float((predict(model, images, device) != labels).mean())
 
 
-def fit(model, optimizer, schedule, cifar, epochs, batch_size, seed, device="cpu", parts=("test",)):
-    """Train, and look after each epoch: what an experiment compares.
+def fit(model, optimizer, schedule, cifar, epochs, batch_size, seed, device="cpu", parts=("test",), each_epoch=True):
+    """Train, and look how well it does: what an experiment compares.
 
     Args:
         schedule: what makes a scheduler of (optimizer, number of steps): `constant`, `one_cycle` or `two_drops`.
         parts: of `cifar`, whose errors are wanted.
+        each_epoch: look after each epoch, otherwise after the last one.
     Returns: a list with a dict for each epoch: epoch, lr, train_loss, train_error (both as training went), test_error. It ends
         early if the loss is no number any more.
     """
@@ -137,9 +138,11 @@ def fit(model, optimizer, schedule, cifar, epochs, batch_size, seed, device="cpu
     for epoch in range(1, epochs + 1):
         lr = optimizer.param_groups[0]["lr"]
         totals = train_one_epoch(model, loader, optimizer, scheduler, augment, device)
-        errors = {f"{part}_error": error(model, getattr(cifar, part), device) for part in parts}
-        history.append({"epoch": epoch, "lr": lr, **totals.means(), **errors})
-        if not np.isfinite(history[-1]["train_loss"]):
+        history.append({"epoch": epoch, "lr": lr, **totals.means()})
+        lost = not np.isfinite(history[-1]["train_loss"])
+        if each_epoch or lost or epoch == epochs:
+            history[-1].update({f"{part}_error": error(model, getattr(cifar, part), device) for part in parts})
+        if lost:
             break
     return history
 

@@ -1,6 +1,6 @@
 """Why plain deep nets degrade and residual ones don't: He et al. 2015 (1512.03385), figures 1 and 6.
 
-    python examples/degradation.py                              a quarter of an hour on two cores: narrow nets, small images
+    python examples/degradation.py                              an hour on two cores: narrow nets, small images
     python examples/degradation.py --preset paper --device cuda the paper's nets and recipe: 64,000 steps each
 
 Trains networks of 20 and 56 layers with and without shortcuts. The deep plain net ends with a higher error than the shallow one on
@@ -18,7 +18,7 @@ from minitorch_cnn import models, optim
 
 NETWORKS = ["plain20", "plain56", "resnet20", "resnet56"]
 PRESETS = {
-    "quick": {"images": 10_000, "halve": 1, "width": 8, "epochs": 10, "batch_size": 64, "lr": 0.1},
+    "quick": {"images": 10_000, "halve": 1, "width": 8, "epochs": 20, "batch_size": 64, "lr": 0.1},
     "paper": {"images": 50_000, "halve": 0, "width": 16, "epochs": 164, "batch_size": 128, "lr": 0.1},
 }
 
