@@ -88,7 +88,9 @@ def report(runs, args):
         for rate in args.rates
     }
     common = min(args.rates, key=lambda rate: sum(validation[size, rate] for size in args.batch_sizes))
-    print(f"\ntest error in percent over the seeds {args.seeds}, {args.epochs} epochs; the common rate is {common:g}")
+    print(
+        f"\n{args.images:,} training images, {args.epochs} epochs, the seeds {args.seeds}; the common rate is {common:g}"
+    )
     print(
         f"{'batch':>5}{'best rate':>12}{'lr':>9}{'test error':>18}{'with the common rate':>24}   rates within 2 points of the best"
     )

@@ -29,9 +29,8 @@ PRESETS = {
     "quick": {"epochs": 11, "lr": 0.2, "weight_decay": 5e-4, "held_out": 0},
     "paper": {"epochs": None, "lr": 0.1, "weight_decay": 1e-4, "held_out": 5000},  # 45,000 images for training
 }
-PAPER_STEPS = (
-    64_000  # the learning rate drops at 32,000 and 48,000. (ResNet-110 there begins with 0.01 for some 400 steps.)
-)
+# the learning rate drops at 32,000 and 48,000 of them; ResNet-110 begins with 0.01 for some 400 there, which is left out here
+PAPER_STEPS = 64_000
 
 
 def main():
@@ -49,7 +48,8 @@ def main():
     schedule = {"quick": one_cycle, "paper": two_drops}[args.preset]
     scheduler = schedule(optimizer, epochs * len(loader))
     parameters = sum(p.size for p in model.parameters())
-    print(f"{args.model}: {parameters:,} parameters; {len(loader.dataset):,} training images, {epochs} epochs")
+    counts = f"{len(loader.dataset):,} training and {len(cifar.test[1]):,} test images"
+    print(f"{args.model}: {parameters:,} parameters; {counts}, {epochs} epochs")
 
     run = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
     history, totals = [], train.Totals()

@@ -37,7 +37,8 @@ def main():
         optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=1e-4)
         return fit(model, optimizer, schedule, cifar, args.epochs, args.batch_size, seed, args.device)
 
-    print(f"{len(cifar.train[1]):,} training images; errors of the last epoch in percent, over the seeds {args.seeds}")
+    counts = f"{len(cifar.train[1]):,} training and {len(cifar.test[1]):,} test images"
+    print(f"{counts}; errors of the last epoch in percent, over the seeds {args.seeds}")
     print(f"{'network':10}{'training error':>20}{'test error':>20}")
     for name in NETWORKS:
         histories = [results.run(f"{name} seed {seed}", train, name, seed) for seed in args.seeds]

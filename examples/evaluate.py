@@ -24,6 +24,7 @@ import sys
 import time
 
 import numpy as np
+from cifar import pixel_statistics, prepared
 from tqdm import tqdm
 
 import minitorch_cnn as mt
@@ -126,14 +127,12 @@ def views(args, model, path):
 
 
 def pixel_mean(args):
-    """The preparation of cifar.py: the mean of each pixel over the training images is subtracted, then one standard deviation.
+    """The preparation of cifar.py: less the mean of each pixel over the training images, over one standard deviation.
 
     (With --preset paper that mean is of 45,000 of the 50,000 images: some 0.1 of 255 grey levels beside this one.)
     """
-    train_set = cifar(args)(args.data, train=True).data
-    mean = train_set.mean(0, dtype=np.float64)  # (3, 32, 32)
-    std = np.sqrt(((train_set[:5000] - mean) ** 2).mean())
-    return lambda images: ((images - mean) / std).astype(np.float32)
+    mean, std = pixel_statistics(cifar(args)(args.data, train=True).data)
+    return functools.partial(prepared, mean=mean, std=std)
 
 
 def cifar(args):
@@ -270,9 +269,8 @@ if __name__ == "__main__":
     try:
         main()
     except (mt.DeviceError, OSError, ValueError, RuntimeError) as problem:  # no such device, file, or a damaged one
-        cause = (
-            problem.__cause__ if type(problem) is RuntimeError else problem
-        )  # the DataLoader's has the file's as cause
+        # the DataLoader's error has the file's as its cause
+        cause = problem.__cause__ if type(problem) is RuntimeError else problem
         if not isinstance(cause, mt.DeviceError | OSError | ValueError):
             raise
         sys.exit(f"evaluate: {cause}{'; --skip-corrupt goes on without it' * isinstance(cause, data.DataError)}")

@@ -1,4 +1,4 @@
-"""What the lecture's experiments share: their options, results that outlive an interruption, and plots of them."""
+"""What the lecture's experiments share: their options, and results that outlive an interruption."""
 
 import argparse
 import json
@@ -8,8 +8,8 @@ import time
 from minitorch_cnn.backend.files import write_beside
 
 
-def arguments(description, presets, **options):
-    """The command line of an experiment: --preset, --seeds, where data and results are, and a further option for each of `options`.
+def arguments(description, presets):
+    """The command line of an experiment: --preset, --seeds, where data and results are.
 
     Each setting of the chosen preset becomes an attribute of what is returned, and an option of its own: --epochs 3.
     """
@@ -26,8 +26,6 @@ def arguments(description, presets, **options):
         shown = ", ".join(f"{preset}: {values[name]}" for preset, values in presets.items())
         several = {"nargs": "+", "type": type(value[0])} if isinstance(value, list) else {"type": type(value)}
         parser.add_argument(f"--{name.replace('_', '-')}", help=shown, **several)
-    for name, text in options.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=text)
     args = parser.parse_args()
     for name, value in presets[args.preset].items():
         if getattr(args, name) is None:

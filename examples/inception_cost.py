@@ -58,9 +58,8 @@ def main():
         return fit(model, optimizer, one_cycle, cifar, args.epochs, args.batch_size, seed, args.device)
 
     size = cifar.train[0].shape[1:]
-    print(
-        f"\n{len(cifar.train[1]):,} training images of {size[1]}x{size[2]}, {args.epochs} epochs, the seeds {args.seeds}"
-    )
+    counts = f"{len(cifar.train[1]):,} training and {len(cifar.test[1]):,} test images of {size[1]}x{size[2]}"
+    print(f"\n{counts}, {args.epochs} epochs, the seeds {args.seeds}")
     print(
         f"{'modules':10}{'parameters':>12}{'MACs an image':>16}{'ms a step':>12}{'training error':>18}{'test error':>18}"
     )

@@ -68,7 +68,8 @@ def main():
             trained[seed] = model
         return history
 
-    print(f"{len(cifar.train[1]):,} training images, {args.steps:,} steps; means over the seeds {args.seeds}")
+    counts = f"{len(cifar.train[1]):,} training and {len(cifar.test[1]):,} test images"
+    print(f"{counts}, {args.steps:,} steps; means over the seeds {args.seeds}")
     print(f"{'':42}{'steps to the loss where A ends':>32}{'final loss':>16}{'test error, %':>18}")
     for start, text in STARTS.items():
         histories = [results.run(f"{start} seed {seed}", train, start, seed) for seed in args.seeds]

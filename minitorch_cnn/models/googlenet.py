@@ -24,7 +24,6 @@ say how.
 """
 
 import math
-import os
 
 from .. import functional as F
 from .. import nn
@@ -32,7 +31,7 @@ from ..nn import init
 from ..ops.shape import cat
 from .googlenet_2014 import TABLE_1, GoogLeNetOutputs, without_heads
 from .images import check_images
-from .published import PUBLISHED, build, find
+from .published import build, find, is_published
 
 
 class BasicConv2d(nn.Module):
@@ -146,7 +145,7 @@ def googlenet(*, weights=None, num_classes=1000, aux_logits=None, transform_inpu
         aux_logits: with the two auxiliary heads; None: with them if weights are fresh, else without. The published file has some,
             which weren't trained.
         transform_input: take images normalised as for all other networks, and change them to what the published weights want;
-            None: with those weights (by name, or in a file that is called as published), else not.
+            None: with those weights (by name or in a file, which is told by its SHA-256), else not: `save_weights` doesn't keep it.
         dropout, dropout_aux: the probability before the last layer, and in the heads.
     Returns: a GoogLeNet; it takes (N, 3, H, W) float images and gives (N, num_classes) logits. In training with heads it gives
         (logits, aux_logits2, aux_logits1), a named tuple, for `googlenet_loss`. For the published weights: pixels from 0 to 1,
@@ -164,6 +163,5 @@ def googlenet(*, weights=None, num_classes=1000, aux_logits=None, transform_inpu
     if weights is not None:
         weights = find("googlenet", weights)
     if transform_input is None:
-        files = [url.rpartition("/")[2] for url in PUBLISHED["googlenet"].values()]
-        transform_input = weights is not None and os.path.basename(weights) in files
+        transform_input = weights is not None and is_published("googlenet", weights)
     return build("googlenet", weights, GoogLeNet, num_classes, aux_logits, transform_input, dropout, dropout_aux)

@@ -9,7 +9,7 @@ there. A file's name ends with the first eight digits of its SHA-256, which is a
 
 import os
 
-from ..data.fetch import cache_folder, fetch
+from ..data.fetch import cache_folder, fetch, file_sha256
 from ..nn import init
 
 TORCHVISION = "https://download.pytorch.org/models/"
@@ -82,12 +82,25 @@ def find(name, weights):
     published = PUBLISHED.get(name, {})
     if weights == "DEFAULT" and published:
         weights = list(published)[-1]
-    if weights in published:
+    if isinstance(weights, str) and weights in published:
         url = published[weights]
-        file = url.rpartition("/")[2]
-        sha256 = file.rpartition(".")[0].rpartition("-")[2]  # resnet50-0676ba61.pth
-        return fetch(url, os.path.join(cache_folder("weights"), file), sha256)
+        return fetch(url, os.path.join(cache_folder("weights"), url.rpartition("/")[2]), sha256_of(url))
+    if not isinstance(weights, str | os.PathLike):
+        raise TypeError(
+            f"{name}: weights must be the path of a file, or one of {', '.join(map(repr, published))}; got {weights!r}"
+        )
     if not os.path.exists(os.path.expanduser(weights)):
         known = f"published are {', '.join(map(repr, published))}" if published else "none are published"
         raise FileNotFoundError(f"{name}: there is no file {str(weights)!r}, nor weights of that name; {known}")
     return os.path.expanduser(weights)
+
+
+def sha256_of(url):
+    """The first eight digits of the file's SHA-256, with which its name ends: resnet50-0676ba61.pth."""
+    return url.rpartition(".")[0].rpartition("-")[2]
+
+
+def is_published(name, path):
+    """Whether a file holds one of the published weights of this network, whatever it is called."""
+    sha256 = file_sha256(path)
+    return any(sha256.startswith(sha256_of(url)) for url in PUBLISHED.get(name, {}).values())

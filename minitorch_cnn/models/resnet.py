@@ -36,12 +36,8 @@ from ..nn import init
 from .images import check_images
 from .published import build
 
-WIDTHS = [
-    64,
-    128,
-    256,
-    512,
-]  # in the four stages, whose maps are 56, 28, 14 and 7 pixels wide; a bottleneck puts out 4 times as many
+# channels in the four stages, whose maps are 56, 28, 14 and 7 pixels wide; a bottleneck puts out 4 times as many
+WIDTHS = [64, 128, 256, 512]
 
 
 def conv3x3(in_channels, out_channels, stride=1, groups=1):
@@ -143,18 +139,19 @@ class ResNet(nn.Module):
     """
 
     def __init__(self, block, layers, num_classes=1000, zero_init_residual=False, **bottleneck):
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        channels = 64
-        stages = []
-        for width, count in zip(WIDTHS, layers):
-            blocks = []
-            for i in range(count):
-                stride = 2 if i == 0 and width > 64 else 1
-                blocks.append(block(channels, width, stride, **bottleneck))
-                channels = block.expansion * width
-            stages.append(nn.Sequential(*blocks))
-        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        with init.left_out():  # each convolution is drawn once, below
+            self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+            self.bn1 = nn.BatchNorm2d(64)
+            channels = 64
+            stages = []
+            for width, count in zip(WIDTHS, layers):
+                blocks = []
+                for i in range(count):
+                    stride = 2 if i == 0 and width > 64 else 1
+                    blocks.append(block(channels, width, stride, **bottleneck))
+                    channels = block.expansion * width
+                stages.append(nn.Sequential(*blocks))
+            self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(channels, num_classes)
         initialise(self)
         if zero_init_residual:
@@ -238,9 +235,9 @@ def wide_resnet50_2(*, weights=None, num_classes=1000, zero_init_residual=False)
 
 def plain18(*, weights=None, num_classes=1000):
     """ResNet-18 without its shortcuts, 11,515,688 parameters (table 2, figure 4). `weights`: a file."""
-    return build("plain18", weights, ResNet, PlainBlock, [2, 2, 2, 2], num_classes)
+    return build("plain18", weights, ResNet, PlainBlock, TABLE_1[18][1], num_classes)
 
 
 def plain34(*, weights=None, num_classes=1000):
     """ResNet-34 without its shortcuts, 21,623,848 parameters: worse than plain18 (table 2, figure 4). `weights`: a file."""
-    return build("plain34", weights, ResNet, PlainBlock, [3, 4, 6, 3], num_classes)
+    return build("plain34", weights, ResNet, PlainBlock, TABLE_1[34][1], num_classes)

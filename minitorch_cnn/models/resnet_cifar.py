@@ -108,9 +108,8 @@ class CifarResNet(nn.Module):
                 channels = out
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3 = stages
-        self.bn = (
-            nn.BatchNorm2d(channels) if preact else None
-        )  # the last block's sum is neither normalised nor rectified
+        # the last block's sum is neither normalised nor rectified
+        self.bn = nn.BatchNorm2d(channels) if preact else None
         self.linear = nn.Linear(channels, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):

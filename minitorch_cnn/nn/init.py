@@ -11,6 +11,7 @@ Every function fills the tensor in place and returns it; the random numbers are 
 
 import contextlib
 import math
+import threading
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def fans(tensor):
     return tensor.shape[1] * receptive, tensor.shape[0] * receptive
 
 
-_left_out = False
+_state = threading.local()  # of each thread: one that builds a network must not empty another's layers
 
 
 @contextlib.contextmanager
@@ -64,17 +65,20 @@ def left_out():
     >>> layer.weight.numpy()
     array([[0., 0.]], dtype=float32)
     """
-    global _left_out
-    before, _left_out = _left_out, True
+    before, _state.left_out = _is_left_out(), True
     try:
         yield
     finally:
-        _left_out = before
+        _state.left_out = before
+
+
+def _is_left_out():
+    return getattr(_state, "left_out", False)
 
 
 def _draw(tensor, draw):
     """Random numbers drawn on the CPU in float64, wherever the tensor is: the same weights on every device and in every dtype."""
-    if _left_out:
+    if _is_left_out():
         return tensor
     if isinstance(tensor.data, np.ndarray):
         random.fill(tensor.data, draw)
@@ -86,7 +90,7 @@ def _draw(tensor, draw):
 
 def _fill(tensor, values):
     """Values made on the CPU, wherever the tensor is."""
-    if _left_out:
+    if _is_left_out():
         return tensor
     with backend.on_device_of(tensor.data):
         tensor.data[...] = backend.to_device(np.asarray(values).astype(tensor.dtype), tensor.device)

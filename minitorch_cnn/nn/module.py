@@ -227,7 +227,8 @@ class Module:
         own = self.state_dict()
         given = {key: _array(value) for key, value in state_dict.items()}
         found = {key: value for key, value in given.items() if key in own}
-        missing = [key for key in own if key not in given]
+        # files from before PyTorch 0.4.1 lack num_batches_tracked, and PyTorch passes over that too
+        missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
         unexpected = [key for key in given if key not in own]
         wrong = [
             f"{key}: the model has {own[key].shape}, the state {value.shape}"

@@ -66,3 +66,56 @@ def test_numpys_own_generator_is_left_alone():
     mt.manual_seed(0)
     draw()
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+# many numbers -----------------------------------------------------------------------------------------------------------
+
+
+def normal(generator, n):
+    return generator.normal(3.0, 2.0, n)
+
+
+def test_few_numbers_are_those_of_the_generator_itself():
+    mt.manual_seed(5)
+    expected = random.generator().normal(3.0, 2.0, (4, 5))
+    mt.manual_seed(5)
+    array = np.empty((4, 5), np.float32)
+    random.fill(array, normal)
+    assert np.array_equal(array, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("size", [random.BLOCK + 1, 3 * random.BLOCK, 2 * random.BLOCK + 7])
+def test_many_numbers_are_the_same_with_any_number_of_threads(size):
+    before, results = mt.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            mt.set_num_threads(threads)
+            mt.manual_seed(5)
+            array = np.full(size, np.nan, np.float32)
+            random.fill(array, normal)
+            results.append((array, random.generator().random()))
+    finally:
+        mt.set_num_threads(before)
+    (first, after), *others = results
+    assert all(np.array_equal(first, array) and after == later for array, later in others)
+    assert np.isfinite(first).all()
+    assert abs(first.mean(dtype=np.float64) - 3) < 5 * 2 / size**0.5
+    assert abs(first.std(dtype=np.float64) - 2) < 5 * 2 / (2 * size) ** 0.5
+
+
+def test_no_block_repeats_another_and_each_array_has_its_own():
+    array, other = np.empty((2, 2 * random.BLOCK))
+    random.fill(array, normal)
+    random.fill(other, normal)
+    assert len(np.unique(np.concatenate([array, other]))) == 4 * random.BLOCK
+
+
+def test_an_array_that_is_not_contiguous_is_filled_too():
+    for shape in ((3, 4), (2, random.BLOCK)):
+        mt.manual_seed(5)
+        expected = np.empty(shape)
+        random.fill(expected, normal)
+        mt.manual_seed(5)
+        array = np.zeros(shape[::-1]).T
+        random.fill(array, normal)
+        assert np.array_equal(array, expected)

@@ -1,7 +1,7 @@
 """The unit tests once more, each operator on the stand-in for CuPy too (shadow.py), in a process of their own.
 
-Not among them: parity, data, examples and train, where no operator is new; whole networks at their own size, whose blocks are tested
-small; the chain of 100,000 additions, which is one operator.
+Not among them: parity, data, examples and train, where no operator is new; whole networks at their own size, whose blocks are
+tested small; the chain of 100,000 additions, which is one operator.
 """
 
 import os

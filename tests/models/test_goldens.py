@@ -48,11 +48,12 @@ def assert_gradients(model, x, expected):
     norm = np.sqrt(sum((grad**2).sum() for grad in gradients.values() if grad is not None))
     assert_close(norm, np.float64(expected["norm_of_all"]), rtol=TOLERANCE)
     assert_close(np.linalg.norm(x.grad), np.float64(expected["input_norm"]), rtol=TOLERANCE)
-    for name, norm in expected["norms"].items():
-        assert_close(np.linalg.norm(gradients[name]), np.float64(norm), rtol=TOLERANCE)
+    # a bias before batch norm has a gradient of 0, of which rounding makes 1e-15: hence the second bound
+    for name, stored_norm in expected["norms"].items():
+        assert abs(np.linalg.norm(gradients[name]) - stored_norm) <= max(TOLERANCE * stored_norm, 1e-14 * norm), name
     for name, first in expected["first_values"].items():
         largest = np.abs(gradients[name]).max()
-        assert np.abs(gradients[name].ravel()[:4] - first).max() <= TOLERANCE * largest, name
+        assert np.abs(gradients[name].ravel()[:4] - first).max() <= max(TOLERANCE * largest, 1e-14 * norm), name
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -6,6 +6,7 @@ A statistic of n random numbers may be off by 5 of its standard deviations: std/
 
 import math
 import re
+import threading
 from statistics import NormalDist
 
 import numpy as np
@@ -262,3 +263,38 @@ def test_gains(nonlinearity, param, gain):
 def test_what_cannot_be_filled_is_refused_with_the_numbers(call, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         call()
+
+
+# left out ---------------------------------------------------------------------------------------------------------------
+
+
+def test_within_left_out_tensors_stay_as_they_are_and_no_number_is_drawn():
+    before = mt.backend.random.get_state()
+    with init.left_out():
+        tensor = weight(3, 4)
+        for initialise in (init.uniform_, init.normal_, init.trunc_normal_, init.zeros_, init.kaiming_normal_):
+            assert initialise(tensor) is tensor
+        with init.left_out():
+            pass
+        init.ones_(tensor)
+        assert np.isnan(tensor.data).all()
+        layer = mt.nn.Sequential(mt.nn.Conv2d(2, 3, 3), mt.nn.BatchNorm2d(3), mt.nn.Linear(3, 2))
+    assert mt.backend.random.get_state() == before
+    assert not layer[0].weight.data.any() and not layer[2].bias.data.any()
+    assert layer[1].weight.data.all()  # a scale of 1 isn't drawn
+    assert init.ones_(tensor).data.all()
+
+
+def test_left_out_ends_with_its_block_also_by_an_error():
+    with pytest.raises(RuntimeError, match="stop"), init.left_out():
+        raise RuntimeError("stop")
+    assert init.ones_(weight(2)).data.all()
+
+
+def test_left_out_is_of_the_thread_that_asked_for_it():
+    found = []
+    with init.left_out():
+        thread = threading.Thread(target=lambda: found.append(mt.nn.Linear(3, 3).weight.data.any()))
+        thread.start()
+        thread.join()
+    assert found == [True]

@@ -630,3 +630,15 @@ def test_repr_nests_modules_and_shows_their_options():
         "  )\n"
         ")"
     )
+
+
+def test_a_state_from_before_batches_were_counted_is_whole_without_the_count():
+    model = nn.Sequential(nn.BatchNorm2d(3))
+    model[0].num_batches_tracked.data[...] = 7
+    state = {key: value for key, value in nn.Sequential(nn.BatchNorm2d(3)).state_dict().items() if "num_" not in key}
+    assert len(state) == 4
+    assert model.load_state_dict(state).missing_keys == []
+    assert model[0].num_batches_tracked.item() == 7
+    del state["0.running_var"]
+    with pytest.raises(ValueError, match=r"missing: 0\.running_var$"):
+        model.load_state_dict(state)
