@@ -85,8 +85,8 @@ def main():
 def network(start, args):
     """A or B, `narrower` times as narrow.
 
-    So narrow a net needs a larger standard deviation than the whole one's 0.01: with 0.065 A's logits start at 0.01 and B's at 0.001,
-    with 0.01 at 1e-11 and 1e-13, and no gradient comes back.
+    So narrow a net needs a larger standard deviation than the whole one's 0.01: with 0.065 A's logits start at 0.01 and B's at
+    0.001, with 0.01 at 1e-11 and 1e-13, and no gradient comes back.
     """
     column = [item if item == "M" else item // args.narrower for item in TABLE_1[start[0]]]
     std = None if start == "B He" else args.std
