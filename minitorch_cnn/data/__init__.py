@@ -3,8 +3,9 @@
 idx.py            reads the idx files that MNIST comes in
 image_dataset.py  images in memory, from files in one of several places: what the next two have in common
 mnist.py          MNIST, FashionMNIST: where the files are, and what is in them
-cifar.py          CIFAR10, CIFAR100: the same, of the binary and the python version
-decode.py         an image file of any kind as an array
+cifar.py          CIFAR10, CIFAR100: the same
+cifar_files.py    how CIFAR's binary and python versions are read
+decode.py         an image file as an array
 preprocess.py     scaling, cropping and normalising one image
 image_folder.py   ImageFolder: images in folders, a folder a class
 imagenet.py       ImageNet: its folders, its 1,000 classes

@@ -1,39 +1,25 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images).
 
-Each: 50,000 training and 10,000 test images, 32x32 RGB. They come in two versions with the same images:
-
-    binary version    a record is the labels (CIFAR-10: one byte; CIFAR-100: coarse, then fine), then 1,024 bytes each of red, green
-                      and blue, row by row; no header
-    python version    pickles of a dict: "data", an array (n, 3072) of the same bytes, and the lists of labels
-
-Either is read from its folder, or from the .tar.gz as it is published, which isn't unpacked. Where they are looked for, in order:
+Each: 50,000 training and 10,000 test images, 32x32 RGB. They come in two versions with the same images, a binary one and one of
+Python's pickles (cifar_files.py reads them). Either is read from its folder, or from the .tar.gz as it is published, which isn't
+unpacked. Where they are looked for, in order:
 
     root                              if given: there and nowhere else; it may be the archive itself
     $MINITORCH_CNN_DATA               a folder of data
     ~/.cache/minitorch_cnn            where download=True puts the archive, unless root or the variable say otherwise
 
 and under root and the variable: in the folder itself, in cifar, in cifar10 (cifar100).
-
-A pickle is a program. Those of the python version are read by an interpreter for which the only names are stand-ins for NumPy's
-array and dtype, which keep what they are given and do nothing; any other name is refused.
 """
 
-import gzip
 import hashlib
-import io
 import os
-import pickle
-import struct
-import tarfile
-import zlib
 from typing import NamedTuple
 
 import numpy as np
 
+from .cifar_files import PIXELS, binary_records, contents, pickled_records
 from .fetch import fetch
 from .image_dataset import ImageDataset
-
-PIXELS = 3 * 32 * 32
 
 
 class Version(NamedTuple):
@@ -140,10 +126,11 @@ class CIFAR10(ImageDataset):
         each = count // len(names)  # images in a file
         data = np.empty((count, 3, 32, 32), np.uint8)
         targets = np.empty((len(self.label_columns), count), np.int64)
-        for path, content in _contents(source, version, names, limit=2 * each * (PIXELS + 32)):
+        for path, content in contents(source, version.folder, names, limit=2 * each * (PIXELS + 32)):
             name = os.path.basename(path)
-            read = self._binary_records if name.endswith(".bin") else self._pickled_records
-            labels, pixels = read(path, content, each)  # (columns, each), (each, 3072)
+            records = binary_records if name.endswith(".bin") else pickled_records
+            # (columns, each), (each, 3072)
+            labels, pixels = records(path, content, each, list(self.label_columns), self.name)
             for (column, classes), values in zip(self.label_columns.items(), labels):
                 self._check_labels(path, column, values, len(classes))
             if self.verify:
@@ -154,37 +141,6 @@ class CIFAR10(ImageDataset):
 
     def _targets(self, columns):
         return columns[0]
-
-    def _binary_records(self, path, content, count):
-        size = len(self.label_columns) + PIXELS
-        if len(content) != count * size:
-            raise ValueError(
-                f"{path}: {self.name} has here {count} records of {size} bytes = {count * size:,} bytes, but this file has "
-                f"{len(content):,}; it is another file, or was cut short; get it anew (download=True)"
-            )
-        records = np.frombuffer(content, np.uint8).reshape(count, size)
-        return records[:, :-PIXELS].T, records[:, -PIXELS:]
-
-    def _pickled_records(self, path, content, count):
-        batch = _unpickle(path, content)
-        lacking = [key for key in ("data", *self.label_columns) if key not in batch]
-        if lacking:
-            raise ValueError(
-                f"{path}: {self.name} has here a dict with data and {', '.join(self.label_columns)}; this one has no "
-                f"{', '.join(lacking)}; its keys are {', '.join(sorted(batch))}"
-            )
-        pixels = _array(path, batch["data"], (count, PIXELS))
-        columns = []
-        for column in self.label_columns:
-            labels = batch[column]
-            if not (isinstance(labels, list) and len(labels) == count and all(type(x) is int for x in labels)):
-                found = f"{len(labels)}" if isinstance(labels, list) else f"a {type(labels).__name__}"
-                raise ValueError(f"{path}: {column} must be a list of {count} integers, but it is {found}")
-            if not all(0 <= x < 256 for x in labels):
-                wrong = next(x for x in labels if not 0 <= x < 256)
-                raise ValueError(f"{path}: {column} has {wrong}, which is no class; the file was altered")
-            columns.append(labels)
-        return np.array(columns, np.uint8), pixels
 
     def _check_labels(self, path, column, values, classes):
         if values.max() >= classes:
@@ -249,118 +205,3 @@ class CIFAR100(CIFAR10):
     def _targets(self, columns):
         self.coarse_targets, fine = columns
         return fine
-
-
-# the files -------------------------------------------------------------------------------------------------------------
-
-
-def _contents(source, version, names, limit):
-    """(path, content) of each file, from a folder or an archive; one that is longer than `limit` isn't read to its end."""
-    if os.path.isdir(source):
-        for name in names:
-            path = os.path.join(source, name)
-            with open(path, "rb") as file:
-                yield path, file.read(limit + 1)
-        return
-    wanted = {f"{version.folder}/{name}" for name in names}
-    try:
-        with gzip.open(source) as unzipped:
-            with tarfile.open(fileobj=unzipped, mode="r|") as archive:
-                for member in archive:
-                    name = member.name.removeprefix("./")
-                    if name in wanted and member.isfile():
-                        wanted.remove(name)
-                        yield f"{source}/{name}", archive.extractfile(member).read(min(member.size, limit + 1))
-            while unzipped.read(1 << 20):  # to its end, where gzip compares its checksum
-                pass
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
-        raise ValueError(
-            f"{source}: the archive is cut short or damaged ({error}); delete it, and get it anew (download=True)"
-        ) from error
-    if wanted:
-        raise ValueError(
-            f"{source}: the archive has no {', '.join(sorted(wanted))}; it is another file, or was altered"
-        )
-
-
-class _Array:
-    """Stands for an array: keeps its shape, type and bytes."""
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _Dtype:
-    """Stands for a dtype: keeps its name."""
-
-    def __init__(self, name=None, *_):
-        self.name = name
-
-    def __setstate__(self, state):
-        pass
-
-
-class _Unpickler(pickle._Unpickler):  # the one in Python: that in C makes a table as long as a damaged number asks for
-    def find_class(self, module, name):
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return self.new_array
-        if (module, name) == ("numpy", "dtype"):
-            return self.new_dtype
-        if (module, name) == ("_codecs", "encode"):
-            return self.encode
-        if (module, name) == ("numpy", "ndarray"):
-            return None  # is only handed to _reconstruct
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, but only NumPy arrays are read")
-
-    # methods, for a pickle that can get hold of a class or a function can also change it
-
-    def new_array(self, *args):
-        return _Array()
-
-    def new_dtype(self, *args):
-        return _Dtype(*args)
-
-    def encode(self, text="", encoding=""):
-        """How Python 3 writes bytes in old pickles: as text in which each character stands for a byte."""
-        if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
-            raise ValueError(f"bytes written as {encoding!r}")
-        return text.encode("latin1")
-
-
-def _unpickle(path, content):
-    """The dict in a pickle, its keys as text."""
-    try:
-        batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        MemoryError,
-        AssertionError,
-        struct.error,
-    ) as error:  # what the interpreter stumbles over in a damaged pickle
-        raise ValueError(f"{path}: not a whole pickle of CIFAR's ({type(error).__name__}: {error})") from error
-    if not isinstance(batch, dict):
-        raise ValueError(f"{path}: a pickle of a {type(batch).__name__}, not of a dict; it is another file")
-    return {key.decode("latin1") if isinstance(key, bytes) else str(key): value for key, value in batch.items()}
-
-
-def _array(path, array, shape):
-    """The uint8 array that was kept."""
-    state = getattr(array, "state", None)
-    if not (isinstance(array, _Array) and isinstance(state, tuple) and len(state) == 5):
-        raise ValueError(f"{path}: data must be an array of uint8, but it is a {type(array).__name__.strip('_')}")
-    _, found, dtype, in_columns, raw = state
-    name = getattr(dtype, "name", None)
-    if found != shape or name not in ("u1", b"u1") or not isinstance(raw, bytes):
-        raise ValueError(
-            f"{path}: data must be an array {shape} of uint8, but it is {found} of {name!r} in {type(raw).__name__}"
-        )
-    if len(raw) != shape[0] * shape[1]:
-        raise ValueError(f"{path}: data must have {shape[0] * shape[1]:,} bytes, but it has {len(raw):,}")
-    return np.frombuffer(raw, np.uint8).reshape(shape, order="F" if in_columns else "C")

@@ -45,7 +45,10 @@ def _array(sample):
             f"default_collate: can't make a batch of {type(sample).__name__}; let the dataset give arrays, Tensors, "
             "numbers, texts, or tuples, lists and dicts of them, or give DataLoader a collate_fn"
         )
-    return np.asarray(sample)
+    array = np.asarray(sample)
+    if array.dtype == object:
+        raise ValueError(f"default_collate: {str(sample)[:50]} doesn't fit into an array of numbers")
+    return array
 
 
 def _alike(what, values):

@@ -86,11 +86,13 @@ class Subset:
 
 
 class ConcatDataset:
-    """Datasets one after the other. Samples are read one by one: there is no `batch`.
+    """Datasets one after the other. `batch` is there if all of them have it; it keeps the order of the indices.
+
+    Raises: ValueError for no dataset at all; from `batch` too, if what they give is of unlike shapes.
 
     >>> ds = ConcatDataset([TensorDataset(np.array([1, 2])), TensorDataset(np.array([3]))])
-    >>> len(ds), int(ds[2][0])
-    (3, 3)
+    >>> len(ds), int(ds[2][0]), ds.batch([2, 0])
+    (3, 3, (array([3, 1]),))
     """
 
     def __init__(self, datasets):
@@ -98,14 +100,46 @@ class ConcatDataset:
         if not self.datasets:
             raise ValueError("ConcatDataset: give at least one dataset")
         self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
+        if all(callable(getattr(dataset, "batch", None)) for dataset in self.datasets):
+            self.batch = self._batch
 
     def __len__(self):
         return self.cumulative_sizes[-1]
 
     def __getitem__(self, index):
         (i,) = check_indices("ConcatDataset", [index], len(self))
+        which, i = self._place(i)
+        return self.datasets[which][i]
+
+    def _place(self, i):
+        """(number of the dataset, number of the sample in it)."""
         which = bisect.bisect_right(self.cumulative_sizes, i)
-        return self.datasets[which][int(i) - (self.cumulative_sizes[which - 1] if which else 0)]
+        return which, int(i) - (self.cumulative_sizes[which - 1] if which else 0)
+
+    def _batch(self, indices):
+        places = [self._place(i) for i in check_indices("ConcatDataset", indices, len(self))]
+        if not places:
+            return self.datasets[0].batch([])
+        # run by run of the same dataset: one that leaves out what it can't read (ImageFolder) doesn't say which they were
+        runs = itertools.groupby(places, key=lambda place: place[0])
+        parts = [self.datasets[which].batch([i for _, i in run]) for which, run in runs]
+        parts = [part for part in parts if part is not None]
+        _check_alike("lengths", [len(part) for part in parts])
+        return tuple(_joined(arrays) for arrays in zip(*parts)) if parts else None
+
+
+def _check_alike(what, values):
+    unlike = next((value for value in values if value != values[0]), None)
+    if unlike is not None:
+        raise ValueError(
+            f"ConcatDataset: the samples of one batch have different {what}: {values[0]}, {unlike}; "
+            "give the datasets transforms that make them alike"
+        )
+
+
+def _joined(arrays):
+    _check_alike("shapes", [array.shape[1:] for array in arrays])
+    return backend.array_module(arrays[0]).concatenate(arrays)
 
 
 def random_split(dataset, lengths, generator=None, seed=None):

@@ -1,4 +1,4 @@
-"""Image files as arrays: whatever Pillow can read becomes RGB, uint8 (3, H, W), the right way up.
+"""Image files as arrays: JPEG, PNG, PPM, BMP, TIFF, WEBP and GIF, read by Pillow, become RGB, uint8 (3, H, W), the right way up.
 
     grey, palette, CMYK     converted as Pillow does. A palette's transparency and an alpha channel are dropped, not blended: what
                             is under them shows. So it is in torchvision.
@@ -6,7 +6,8 @@
     EXIF orientation        applied (torchvision doesn't: a photograph that a camera marked as turned differs there)
     JPEG, with draft=       decoded at 1/2, 1/4 or 1/8 of its size, which takes less time; see read_image
 
-Pillow is imported when the first image is read.
+Pillow knows more formats, and would take a file for what it begins like, whatever its name: EPS starts Ghostscript, an interpreter.
+So it is told which ones may be read. It is imported when the first image is.
 """
 
 import io
@@ -16,6 +17,7 @@ import zlib
 
 import numpy as np
 
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
@@ -27,13 +29,13 @@ def read_image(path, draft=None):
     """The image in a file.
 
     Args:
-        path: a file in any format that Pillow reads.
+        path: a file in one of the formats above, whatever its name.
         draft: a shorter side, in pixels, that is enough: a JPEG which is at least twice, four or eight times as large is decoded
             at a half, a quarter or an eighth of its size, never below this side. Faster, and not to the digit what resizing the
             whole image gives.
     Returns: RGB, uint8 (3, H, W).
     Raises: FileNotFoundError and its like; DataError, naming the file, for one that is empty, cut short, damaged, no image, or so
-        large that Pillow takes it for a decompression bomb.
+        large that Pillow takes it for a decompression bomb. ValueError for a draft that is no integer from 1 on.
 
     >>> import tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "dot.ppm")
@@ -55,18 +57,24 @@ def decode_image(content, name="image", draft=None):
 def _decode(file, name, draft):
     from PIL import Image
 
+    if draft is not None and not (isinstance(draft, int | np.integer) and draft >= 1):
+        raise ValueError(f"read_image: draft must be None or an integer from 1 on, in pixels; got {draft!r}")
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size == 0:
         raise DataError(f"{name}: not an image: the file is empty")
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             if draft is not None:
                 image.draft(None, (draft, draft))
-            return _pixels(image)
+            return _pixels(image, name)
+    except DataError:
+        raise
     except Image.UnidentifiedImageError:
         start = file.seek(0) or file.read(16)
-        raise DataError(f"{name}: not an image that Pillow knows; its {size:,} bytes start with {start!r}") from None
+        raise DataError(
+            f"{name}: not an image ({', '.join(FORMATS)}); its {size:,} bytes start with {start!r}"
+        ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{name}: {error}; if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS") from error
     except (
@@ -89,18 +97,20 @@ def _decode(file, name, draft):
         ) from error
 
 
-def _pixels(image):
+def _pixels(image, name):
     """(3, H, W) of a Pillow image that has just been opened."""
     image.load()
     image = _upright(image)
     if image.mode == "I" or image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.int64)  # (H, W); "I" is how older Pillows open 16-bit PNGs
         if grey.min() < 0 or grey.max() > 65535:
-            raise ValueError(f"grey values from {grey.min()} to {grey.max()}, but only 0 to 65535 have a known meaning")
+            raise DataError(
+                f"{name}: grey values from {grey.min()} to {grey.max()}, but only 0 to 65535 have a known meaning"
+            )
         grey = (grey + 128) // 257  # 65535 / 255 = 257: the nearest of 0..255
         return np.repeat(grey.astype(np.uint8)[None], 3, axis=0)
     if image.mode == "F":
-        raise ValueError("an image of floating-point numbers, whose range isn't known")
+        raise DataError(f"{name}: an image of floating-point numbers, whose range isn't known")
     if image.mode == "P":
         image.info.pop("transparency", None)  # or Pillow warns that it drops it
     pixels = np.asarray(image.convert("RGB"))  # (H, W, 3)

@@ -48,6 +48,12 @@ def fetch(urls, destination, sha256, timeout=30.0, progress=True):
             os.replace(part, destination)
             return destination
         failures.append(f"  {url}: {failure}")
+    remedy = f"Or get the file in another way, and put it at {destination}"
+    if os.path.isfile(destination):
+        found = file_sha256(destination)
+        remedy += (
+            f". There is a file now, but another one, or damaged: its SHA-256 is {found}, but {sha256} is expected"
+        )
     kept = (
         f"{os.path.getsize(part):,} bytes of it are kept in {part}; another call goes on from there"
         if os.path.exists(part)
@@ -59,17 +65,23 @@ def fetch(urls, destination, sha256, timeout=30.0, progress=True):
                 f"fetch: none of {len(urls)} mirrors gave {os.path.basename(destination)}:",
                 *failures,
                 *[kept] * bool(kept),
-                f"Or get the file in another way, and put it at {destination}",
+                remedy,
             ]
         )
     )
 
 
 def cache_folder(name):
-    """The folder of that name under ~/.cache/minitorch_cnn (or $XDG_CACHE_HOME), or under $MINITORCH_CNN_DATA where that is set."""
+    """The folder of that name under $MINITORCH_CNN_DATA if that is set, else under the user's cache."""
     if os.environ.get(VARIABLE):
-        return os.path.join(os.path.expanduser(os.environ[VARIABLE]), name)
-    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "minitorch_cnn", name)
+        return os.path.normpath(os.path.join(os.path.expanduser(os.environ[VARIABLE]), name))
+    return user_cache(name)
+
+
+def user_cache(name):
+    """The folder of that name under ~/.cache/minitorch_cnn (or $XDG_CACHE_HOME)."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.normpath(os.path.join(cache, "minitorch_cnn", name))
 
 
 def file_sha256(path):

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from .dataset import check_indices
-from .fetch import VARIABLE
+from .fetch import VARIABLE, cache_folder, user_cache
 
 
 class ImageDataset:
@@ -71,7 +71,7 @@ class ImageDataset:
             tops, others = [self.root], []
         else:
             tops = [os.path.expanduser(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
-            others = [self.installed] * bool(self.installed) + [_cache(self.folders[0])]
+            others = [self.installed] * bool(self.installed) + [user_cache(self.folders[0])]
         return [os.path.normpath(os.path.join(top, folder)) for top in tops for folder in self.folders] + others
 
     def _find(self):
@@ -79,8 +79,7 @@ class ImageDataset:
         return next((source for place in self._places() if (source := self._source(place)) is not None), None)
 
     def _download_folder(self):
-        top = self.root or os.path.expanduser(os.environ.get(VARIABLE, ""))
-        return os.path.join(top, self.folders[0]) if top else _cache(self.folders[0])
+        return os.path.join(self.root, self.folders[0]) if self.root else cache_folder(self.folders[0])
 
     def _not_found(self):
         lines = [f"{self.name}: its {'training' if self.train else 'test'} images and labels were not found. Looked in"]
@@ -93,8 +92,3 @@ class ImageDataset:
         )
         lines.append(f"{VARIABLE}, name the folder that has them ({self.files}).")
         return "\n".join(lines)
-
-
-def _cache(folder):
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.normpath(os.path.join(cache, "minitorch_cnn", folder))

@@ -34,8 +34,16 @@ from .image_folder import prepare
 SHUFFLE_SHARDS = 2  # what is drawn here is apart from dataset.SHUFFLE and SPLIT
 BLOCK = 512  # a tar file consists of blocks; two or more of zeros are its end
 
+
+def _label(content, name):
+    label = int(content.decode("ascii"))
+    if not -(2**63) <= label < 2**63:
+        raise ValueError("a label must fit into an int64")
+    return label
+
+
 _DECODERS = {
-    "cls": lambda content, name: int(content.decode("ascii")),
+    "cls": _label,
     "txt": lambda content, name: content.decode("utf-8"),
     "json": lambda content, name: json.loads(content),
     "npy": lambda content, name: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False),
@@ -242,9 +250,9 @@ class TarShards:
         content = members[extension]
         try:
             value = decoder(content, f"{name}.{extension}")
-        except (ValueError, EOFError, KeyError, SyntaxError, MemoryError, tarfile.TarError) as error:
-            if isinstance(error, DataError):
-                raise
+        except DataError:
+            raise
+        except (ValueError, EOFError, KeyError, SyntaxError, MemoryError, RecursionError) as error:
             raise DataError(f"{name}.{extension}: can't be read: {error}; it starts with {content[:16]!r}") from error
         if n == 0:
             is_image = decoder is decode_image
@@ -255,7 +263,7 @@ class TarShards:
 def find_shards(shards):
     """The paths that a pattern, or a list of patterns, stands for.
 
-    Raises: FileNotFoundError, naming what isn't there.
+    Raises: FileNotFoundError, naming what isn't there; ValueError for a pattern that stands for nothing.
     """
     patterns = [shards] if isinstance(shards, str | os.PathLike) else list(shards)
     paths, missing = [], []
@@ -264,7 +272,9 @@ def find_shards(shards):
             found = [path] if os.path.isfile(path) else sorted(glob.glob(path))
             paths += found
             missing += [path] * (not found)
-    if missing or not paths:
+    if not patterns:
+        raise ValueError("TarShards: the list of shards is empty")
+    if missing:
         raise FileNotFoundError(
             f"TarShards: {len(missing)} of {len(missing) + len(paths)} shards are not there: "
             f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''}"
@@ -278,6 +288,10 @@ def _expand(pattern):
     if match is None:
         return [pattern]
     first, last = match.groups()
+    if int(first) > int(last):
+        raise ValueError(
+            f"TarShards: the range {match.group()} in {pattern} is empty: its first number is the larger one"
+        )
     names = [
         f"{pattern[: match.start()]}{n:0{len(first)}d}{pattern[match.end() :]}"
         for n in range(int(first), int(last) + 1)
@@ -325,8 +339,18 @@ def read_shard(path):
                 raise tarfile.ReadError(
                     f"after {end:,} of {size:,} bytes there is neither a member nor the mark of its end"
                 )
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: the shard is cut short, damaged or no .tar file: {error}") from error
+    except (
+        tarfile.TarError,
+        EOFError,
+        ValueError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as error:  # what tarfile stumbles over in damaged headers
+        raise DataError(
+            f"{path}: the shard is cut short, damaged or no .tar file: {str(error) or type(error).__name__}"
+        ) from error
     if members:
         yield f"{path}:{current}", members
 

@@ -98,6 +98,8 @@ def _bytes(extension, value, number):
     if kind == "txt" and isinstance(value, str):
         return value.encode()
     if kind == "cls" and isinstance(value, int | np.integer) and not isinstance(value, bool):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"write_shards: sample {number}: a label must fit into an int64, got {value}")
         return str(int(value)).encode()
     found = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
     raise TypeError(f"write_shards: sample {number}: can't write {found} as .{extension}")

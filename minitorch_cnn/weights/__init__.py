@@ -7,13 +7,14 @@
     safetensors_file.py     the safetensors format
     torch_zip.py            what a .pth is: PyTorch's zip archives
     torch_legacy.py         PyTorch's format before 1.6
-    pickle_reader.py        what a pickle says, without doing what it asks for
     torch_pickle.py         the names that PyTorch's pickles use, and what they mean
     stored_tensor.py        how a tensor lies in its storage
     bfloat16.py             a float32's upper half
     archive.py              zip archives, mapped into memory and checked
     state_dict.py           which of the things in a file are the weights
     errors.py               WeightsError
+
+What a pickle says, without doing what it asks for, is read by backend/pickle_reader.py.
 """
 
 from .errors import WeightsError

@@ -7,6 +7,7 @@
 
 import os
 
+from .. import backend
 from ..backend.files import write_beside
 from .archive import Archive
 from .errors import WeightsError
@@ -38,17 +39,18 @@ def read(path, own=()):
     """The weights in a file.
 
     Args:
-        path: an .npz, a .safetensors, or a .pth, .pt or .th of torch.save (since PyTorch 0.1.10); its name doesn't matter.
+        path: an .npz, a .safetensors, or a .pth, .pt or .th of torch.save (since PyTorch 0.1.10); its name doesn't matter. "~" is
+            your home.
         own: the keys that are wanted. Only for prefixes: "module." and "_orig_mod." are taken off where each key has it, but not if
             each of these has it too.
     Returns: {key: array}, read-only. Of float16 it is float16; bfloat16 becomes float32. Where the format allows (PyTorch's zip
-        archives), arrays are views of the file, mapped into memory: copy what must outlive a change of the file.
+        archives, safetensors), arrays are views of the file, mapped into memory: copy what must outlive a change of the file.
         In a larger checkpoint the weights are the dict under state_dict, model_state_dict, model or net (exactly one of
         them must be there), or else the whole, if it is nothing but tensors by name. Of a checkpoint of train.save_checkpoint it is
         what was saved as `model`.
-    Raises: FileNotFoundError; ImportError if it is a safetensors file and that library isn't installed; WeightsError, with the
-        file's name, if it is something else, is damaged or cut short, holds a whole pickled model or another object (a pickle's
-        function or class is refused by name, and nothing in it runs), or if it isn't clear what in it is the weights.
+    Raises: FileNotFoundError; MemoryError; ImportError if it is a safetensors file and that library isn't installed; WeightsError,
+        with the file's name, if it is something else, is damaged or cut short, holds a whole pickled model or another object (a
+        pickle's function or class is refused by name, and nothing in it runs), or if it isn't clear what in it is the weights.
 
     >>> import os, tempfile
     >>> import numpy as np
@@ -57,7 +59,7 @@ def read(path, own=()):
     >>> {key: array.shape for key, array in read(path).items()}
     {'fc.weight': (2, 3), 'fc.bias': (2,)}
     """
-    path = os.fsdecode(path)
+    path = os.path.expanduser(os.fsdecode(path))
     try:
         if os.path.isdir(path):
             raise WeightsError("this is a folder; name the file in it")
@@ -65,17 +67,30 @@ def read(path, own=()):
             arrays = without_prefix(_read(file), own)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error.__cause__
+    except ImportError as error:
+        raise ImportError(f"{path}: {error}") from None
+    except MemoryError:
+        raise MemoryError(f"{path}: there isn't enough memory for what it holds") from None
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
 
 
 def write(path, arrays):
-    """Write {key: array} to an .npz or a .safetensors file, as the name's ending says; its folder is made if it isn't there.
+    """Write {key: array or Tensor} to an .npz or a .safetensors file, as the name's ending says; its folder is made if it isn't
+    there.
 
-    Raises: WeightsError for another ending; ImportError for .safetensors if that library isn't installed.
+    Raises: WeightsError for another ending; TypeError for keys that are no texts, and for values that are no arrays of numbers;
+        ImportError for .safetensors if that library isn't installed.
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> path = os.path.join(tempfile.mkdtemp(), "weights.npz")
+    >>> write(path, {"fc.weight": np.ones((2, 3))})
+    >>> list(read(path))
+    ['fc.weight']
     """
-    path = os.fsdecode(path)
+    path = os.path.expanduser(os.fsdecode(path))
     ending = os.path.splitext(path)[1].lower()
     writers = {".npz": write_npz, ".safetensors": write_safetensors}
     if ending not in writers:
@@ -86,7 +101,22 @@ def write(path, arrays):
                 f"PyTorch reads .safetensors: model.load_state_dict(safetensors.torch.load_file(path))"
             )
         raise WeightsError(f"{path}: {remedy}")
-    write_beside(path, lambda file: writers[ending](file, arrays))
+    arrays = {key: _checked(key, value) for key, value in arrays.items()}
+    try:
+        write_beside(path, lambda file: writers[ending](file, arrays))
+    except ImportError as error:
+        raise ImportError(f"{path}: {error}") from None
+
+
+def _checked(key, value):
+    """The array of numbers, on the CPU, that is to be written under a key."""
+    array = getattr(value, "data", None) if not backend.is_array(value) else value  # a Tensor's array is its data
+    if not (isinstance(key, str) and backend.is_array(array) and array.dtype.kind in "fiub"):
+        found = f"an array of {array.dtype}" if backend.is_array(array) else f"a {type(value).__name__}"
+        raise TypeError(
+            f"weights.write: the keys must be texts, and the values arrays or Tensors of numbers; got {found} under {key!r}"
+        )
+    return backend.to_numpy(array)
 
 
 def _read(file):
@@ -97,7 +127,7 @@ def _read(file):
     if begin[:1] == b"\x80":
         return _weights(*read_torch_legacy(file))
     if begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") <= LONGEST_SAFETENSORS_HEADER:
-        return read_safetensors(file.read())
+        return read_safetensors(file)
     raise WeightsError(_described(begin))
 
 

@@ -12,6 +12,8 @@ from .errors import WeightsError
 
 NESTED = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.")
+MOST_PREFIXES = 4  # a model that was wrapped twice, and compiled
+SHOWN = 20
 
 
 def find_state_dict(saved, is_tensor):
@@ -36,35 +38,37 @@ def find_state_dict(saved, is_tensor):
         )
     state = saved[nested[0]] if nested else saved
     where = f"its {nested[0]}" if nested else "it"
-    others = [
-        f"{str(k)[:100]} ({_described(v, is_tensor)})"
-        for k, v in state.items()
-        if not (is_tensor(v) and isinstance(k, str))
-    ]
+    others = [(k, v) for k, v in state.items() if not (is_tensor(v) and isinstance(k, str))]
     if not state:
         raise WeightsError(f"{where} is an empty dict; there are no weights in the file")
     if others:
-        more = f" and {len(others) - 20} more" if len(others) > 20 else ""
+        shown = ", ".join(f"{str(k)[:100]} ({_described(v, is_tensor)})" for k, v in others[:SHOWN])
+        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
         raise WeightsError(
-            f"{where} is not a dict of tensors by name; these are something else: {', '.join(others[:20])}{more}. "
+            f"{where} is not a dict of tensors by name; these are something else: {shown}{more}. "
             f"Weights are looked for under {', '.join(NESTED)}, or at the top"
         )
     return state
 
 
 def without_prefix(state, own=()):
-    """The state without the prefixes that each of its keys has, and that the keys of `own` don't have.
+    """The state without the prefixes (four at most) that each of its keys has, and that the keys of `own` don't have.
 
     >>> without_prefix({"module.fc.weight": 1, "module.fc.bias": 2})
     {'fc.weight': 1, 'fc.bias': 2}
     >>> without_prefix({"module.fc.weight": 1}, own=["module.fc.weight"])
     {'module.fc.weight': 1}
     """
-    for prefix in PREFIXES:
-        kept = own and all(key.startswith(prefix) for key in own)
-        if state and not kept and all(key.startswith(prefix) for key in state):
-            return without_prefix({key.removeprefix(prefix): value for key, value in state.items()}, own)
+    for _ in range(MOST_PREFIXES):
+        prefix = next((p for p in PREFIXES if _all_begin(state, p) and not _all_begin(own, p)), None)
+        if prefix is None:
+            break
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def _all_begin(keys, prefix):
+    return bool(keys) and all(key.startswith(prefix) for key in keys)
 
 
 def _described(value, is_tensor):

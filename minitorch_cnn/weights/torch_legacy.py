@@ -19,7 +19,6 @@ import mmap
 import numpy as np
 
 from .errors import WeightsError
-from .pickle_reader import read_pickle
 from .stored_tensor import to_array
 from .torch_pickle import read_objects
 
@@ -35,18 +34,20 @@ def read_torch_legacy(file):
     Raises: WeightsError.
     """
     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if read_pickle(mapped) != MAGIC:
+    magic, _ = read_objects(mapped)
+    if magic != MAGIC:
         raise WeightsError(
             "this is a pickle, but not one of torch.save; if it holds arrays, write them by np.savez(path, **arrays)"
         )
-    version = read_pickle(mapped)
+    version, _ = read_objects(mapped)
     if version != VERSION:
         raise WeightsError(
-            f"the version of its format is {str(version)[:100]}, but PyTorch's is {VERSION}; the file is damaged"
+            f"the version of its format is {shown(version)}, but PyTorch's is {VERSION}; the file is damaged"
         )
-    read_pickle(mapped)  # of the machine: nothing in it matters
+    read_objects(mapped)  # of the machine: nothing in it matters
     saved, storages = read_objects(mapped)
-    contents = _storages(mapped, read_pickle(mapped), storages)
+    keys, _ = read_objects(mapped)
+    contents = _storages(mapped, keys, storages)
     values = {}
 
     def content(key):
@@ -57,6 +58,11 @@ def read_torch_legacy(file):
     return saved, lambda tensor: to_array(tensor, content, values)
 
 
+def shown(value):
+    """A value from a pickle, if it is no container: those can be as large as one likes, and hold themselves."""
+    return repr(value)[:100] if isinstance(value, str | int) else f"a {type(value).__name__}"
+
+
 def _storages(mapped, keys, storages):
     """{key: its bytes}, from the position at which the pickles end."""
     content = np.frombuffer(mapped, np.uint8)
@@ -64,9 +70,7 @@ def _storages(mapped, keys, storages):
     found = {}
     for key in keys if isinstance(keys, list) else [None]:
         if not isinstance(key, str) or key not in storages or key in found:
-            raise WeightsError(
-                f"its list of storages has {str(key)[:100]!r}, which no tensor uses; the file is damaged"
-            )
+            raise WeightsError(f"its list of storages has {shown(key)}, which no tensor uses; the file is damaged")
         count = int.from_bytes(content[position : position + 8].tobytes(), "little")
         begin, size = position + 8, count * storages[key].dtype.itemsize
         position = begin + size

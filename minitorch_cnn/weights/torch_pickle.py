@@ -9,10 +9,14 @@ makes a StoredTensor of it. A state dict is an OrderedDict; checkpoints have a f
 stands in the two tables, CALLS and KNOWN, and every other name is refused.
 """
 
+from ..backend.pickle_reader import Global, PickleError, is_key, read_pickle
 from .errors import WeightsError
-from .pickle_reader import KEYS, Global, read_pickle
 from .stored_tensor import DTYPES, Storage, StoredTensor, are_counts
 
+REFUSED = (
+    "only tensors and plain containers are read, and nothing in the file was run. If it holds a whole model, or objects beside the "
+    "weights, and you trust it: open it with PyTorch and write the weights alone: torch.save(model.state_dict(), path)"
+)
 STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -42,7 +46,18 @@ def read_objects(file):
         met.setdefault(storage.key, storage)
         return storage
 
-    return read_pickle(file, KNOWN, CALLS, storage_met), met
+    try:
+        return read_pickle(file, KNOWN, CALLS, storage_met, leave_out, REFUSED), met
+    except PickleError as error:
+        raise WeightsError(str(error)) from None
+
+
+def leave_out(target, state):
+    """Only OrderedDict has attributes in a state dict: `_metadata` with versions, which aren't needed."""
+    if type(target) is not dict or type(state) is not dict:
+        raise WeightsError(
+            f"the pickle in it gives a {type(target).__name__} the attributes {type(state).__name__}; the file was altered"
+        )
 
 
 def storage_of(*reference):
@@ -86,13 +101,13 @@ def ordered_dict(items=()):
     """OrderedDict and Counter: empty, or of a dict, or (Python 2) of a list of pairs."""
     items = items.items() if type(items) is dict else items
     # each key is looked at before it is hashed: a tuple's hash would go through all its depth
-    if not all(type(pair) in (list, tuple) and len(pair) == 2 and isinstance(pair[0], KEYS) for pair in _listed(items)):
+    if not all(type(pair) in (list, tuple) and len(pair) == 2 and is_key(pair[0]) for pair in _listed(items)):
         raise WeightsError("the pickle in it has a dict of things that are no pairs; the file was altered")
     return {key: value for key, value in items}
 
 
 def set_of(items=()):
-    if not all(isinstance(item, KEYS) for item in _listed(items)):
+    if not all(is_key(item) for item in _listed(items)):
         raise WeightsError("the pickle in it has a set of other things than numbers and texts; the file was altered")
     return set(items)
 

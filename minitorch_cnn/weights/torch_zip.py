@@ -13,11 +13,12 @@ file is mapped into memory and a tensor is a view of it: nothing is copied until
 TorchScript (torch.jit.save) writes archives of the same look that hold a program: code/ and constants.pkl beside it.
 """
 
+import zipfile
+
+from ..backend.pickle_reader import LONGEST
 from .errors import WeightsError
 from .stored_tensor import to_array
 from .torch_pickle import read_objects
-
-LARGEST_PICKLE = 1 << 30  # a compressed one could be a thousand times as large as the file
 
 
 def read_torch_zip(archive):
@@ -36,9 +37,13 @@ def read_torch_zip(archive):
     order = archive.read(folder + "byteorder").tobytes() if folder + "byteorder" in archive.entries else b"little"
     if order not in (b"little", b"big"):
         raise WeightsError(f"the byte order of its numbers is {order[:20]!r}, which is neither little nor big")
-    size = archive.entries[folder + "data.pkl"].file_size
-    if size > LARGEST_PICKLE:
-        raise WeightsError(f"its data.pkl has {size:,} bytes, which no state dict needs; the file was altered")
+    pickle = archive.entries[folder + "data.pkl"]
+    if pickle.compress_type != zipfile.ZIP_STORED:  # 40 kB could say so much that it fills the memory
+        raise WeightsError("its data.pkl is compressed, which PyTorch doesn't do; unpack it, and pack it with `zip -0`")
+    if pickle.file_size > LONGEST:
+        raise WeightsError(
+            f"its data.pkl has {pickle.file_size:,} bytes, which no state dict needs; the file was altered"
+        )
     saved, _ = read_objects(archive.read(folder + "data.pkl").tobytes())
     contents, values = {}, {}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minitorch_cnn.data import CIFAR10, CIFAR100, cifar
+from minitorch_cnn.data import CIFAR10, CIFAR100, cifar_files
 
 SHARED = Path(__file__).parents[2] / "../shared/data/cifar10"
 EACH = 7  # images in a file of the small copies
@@ -103,7 +103,8 @@ def test_pickles_of_every_protocol(protocol, keys, order, tmp_path):
     rows = write(CIFAR10, tmp_path, 1, protocol=protocol, keys=keys, order=order)
     if protocol == 5:  # keeps an array's bytes in another way, which the published files don't have
         with pytest.raises(
-            ValueError, match=r"data_batch_1: not a whole pickle .*numpy.*, but only NumPy arrays are read"
+            ValueError,
+            match=r"data_batch_1: the pickle in it asks for numpy.*, which is refused: only NumPy arrays are read",
         ):
             CIFAR10(tmp_path)
         return
@@ -218,7 +219,8 @@ def test_a_changed_pixel_is_noticed_by_the_published_checksum(kind, version, tmp
         ),
         ({b"data": np.zeros((EACH, 3072), np.int16)}, "but it is .7, 3072. of 'i2'"),
         ({b"data": [1, 2]}, "data must be an array of uint8, but it is a list"),
-        ({b"labels": list(range(EACH - 1))}, "labels must be a list of 7 integers, but it is 6"),
+        ({b"data": np.zeros((EACH, 3072), "S0")}, "of 'S1'"),
+        ({b"labels": list(range(EACH - 1))}, "labels must be a list of 7 integers, but it is 6 values"),
         ({b"labels": ["1"] * EACH}, "labels must be a list of 7 integers"),
         ({b"labels": [True] * EACH}, "labels must be a list of 7 integers"),
         ({b"labels": [0] * (EACH - 1) + [300]}, "labels has 300, which is no class"),
@@ -265,44 +267,91 @@ def test_a_pickle_that_asks_for_anything_else_is_refused_by_name_and_nothing_run
     mark = tmp_path / "mark"
     args = tuple(a.format(str(mark)) if isinstance(a, str) else a for a in args)
     (tmp_path / "cifar-10-batches-py/test_batch").write_bytes(pickle.dumps({"data": Evil(function, *args)}, protocol))
-    with pytest.raises(ValueError, match=f"test_batch: .*it asks for .*({name}), but only NumPy arrays are read"):
+    with pytest.raises(
+        ValueError, match=f"test_batch: .*asks for .*({name}), which is refused: only NumPy arrays are read"
+    ):
         CIFAR10(tmp_path, train=False)
     assert not mark.exists()
 
 
-def test_a_damaged_pickle_is_a_value_error_at_every_position(tmp_path):
+def read(content, count=2):
+    return cifar_files.pickled_records("file", content, count, ["labels"], "CIFAR10")
+
+
+def test_a_damaged_pickle_is_a_value_error_at_every_position(monkeypatch):
+    monkeypatch.setattr(cifar_files, "PIXELS", 5)
     array = np.arange(2 * 5, dtype=np.uint8).reshape(2, 5)
     for protocol in (0, 2, 4):
-        whole = pickle.dumps({b"data": array, b"labels": [1, 2, 300], "filenames": ["x"]}, protocol)
+        whole = pickle.dumps({b"data": array, b"labels": [1, 2], "filenames": ["x"]}, protocol)
+        np.testing.assert_array_equal(read(whole)[1], array)
         for i in range(len(whole)):
             for content in (
                 whole[:i],
                 *(whole[:i] + bytes([whole[i] ^ bit]) + whole[i + 1 :] for bit in (1, 4, 32, 128)),
             ):
                 try:
-                    cifar._unpickle("file", content)
+                    read(content)
                 except ValueError as error:
                     assert str(error).startswith("file: ")
 
 
-def test_a_pickle_can_not_change_the_reader(tmp_path):
-    # GLOBAL _reconstruct, then BUILD with a state for attributes: (None, {"__func__": 1})
-    for module, name in (("numpy.core.multiarray", "_reconstruct"), ("numpy", "dtype"), ("_codecs", "encode")):
-        evil = b"\x80\x02c" + module.encode() + b"\n" + name.encode() + b"\nN}X\x08\x00\x00\x00__func__K\x01s\x86b."
-        with pytest.raises(ValueError, match="file: "):
-            cifar._unpickle("file", evil)
-    whole = pickle.dumps({"a": np.zeros((1, 2), np.uint8)}, 2)
-    assert cifar._array("file", cifar._unpickle("file", whole)["a"], (1, 2)).tolist() == [[0, 0]]
+def test_a_pickle_of_python_2_has_its_bytes_as_texts(monkeypatch):
+    monkeypatch.setattr(cifar_files, "PIXELS", 2)
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntU\x01btR"
+        b"(I1\n(I2\nI2\ntcnumpy\ndtype\n(U\x02u1I0\nI1\ntR(I3\nU\x01|NNNI-1\nI-1\nI0\ntbI00\nU\x04\x00\x7f\x80\xfftb"
+    )
+    labels, pixels = read(b"\x80\x02}(U\x04data" + array + b"U\x06labels(I3\nI9\nlu.")
+    assert labels.tolist() == [[3, 9]] and pixels.tolist() == [[0, 127], [128, 255]]
 
 
-def test_a_number_that_is_too_large_takes_no_memory():
-    evil = b"\x80\x02K\x01r\xff\xff\xff\x7f."  # LONG_BINPUT: remember this as number 2 billion
+DEEP = b"K\x01" + b"2\x86" * 60  # a tuple of 2**60 parts
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\nNNN\x87R"
+U1 = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R"
+A_FEW_BYTES = {
+    "a key that is deep": b"}" + DEEP + b"K\x01s.",
+    "a shape that is deep": b"}(X\x06\x00\x00\x00labels]X\x04\x00\x00\x00data"
+    + ARRAY
+    + b"(K\x01"
+    + DEEP
+    + U1
+    + b"NC\x01atbu.",
+    "a dtype that is deep": b"}(X\x06\x00\x00\x00labels]X\x04\x00\x00\x00data"
+    + ARRAY
+    + b"(K\x01)cnumpy\ndtype\n"
+    + DEEP
+    + b"\x85RNC\x01atbu.",
+    "data that are deep": b"}(X\x06\x00\x00\x00labels]X\x04\x00\x00\x00data" + DEEP + b"u.",
+    "labels that are deep": b"}(X\x06\x00\x00\x00labels]" + DEEP + b"aX\x04\x00\x00\x00dataNu.",
+    "the whole is deep": DEEP + b".",
+    "bytes of 3 GiB": b"}X\x04\x00\x00\x00data\x96" + (3 << 30).to_bytes(8, "little") + b"s.",
+    "a value numbered two billion": b"K\x01r\xff\xff\xff\x7f.",
+}
+
+
+@pytest.mark.parametrize("content", A_FEW_BYTES.values(), ids=A_FEW_BYTES.keys())
+def test_a_few_bytes_take_neither_time_nor_memory(content):
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        f"from minitorch_cnn.data import cifar\ntry:\n    cifar._unpickle('file', {evil!r})\nexcept ValueError as e:\n    print(e)"
+        "from minitorch_cnn.data import cifar_files\n"
+        f"try:\n    cifar_files.pickled_records('file', {content!r}, 1, ['labels'], 'CIFAR10')\n"
+        "except ValueError as e:\n    print(e)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert done.stdout.startswith("file: a pickle of a int"), done.stderr
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+    assert done.stdout.startswith("file: ") and len(done.stdout) < 300, done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["numpy.dtype", "numpy.core.multiarray._reconstruct", "_codecs.encode", "numpy.ndarray"]
+)
+def test_a_pickle_can_not_change_the_reader(name):
+    """BUILD with a state for attributes, on a name that is known: an error, and nothing has them afterwards."""
+    module, _, last = name.rpartition(".")
+    before = {n: dict(vars(v)) for n, v in vars(cifar_files).items() if hasattr(v, "__dict__") and callable(v)}
+    for state in (b"}X\x03\x00\x00\x00abcK\x01s", b"N}X\x08\x00\x00\x00__func__K\x01s\x86"):
+        with pytest.raises(ValueError, match="file: the pickle in it gives attributes to a Global"):
+            read(b"\x80\x02c" + module.encode() + b"\n" + last.encode() + b"\n" + state + b"b.")
+    assert before == {n: dict(vars(v)) for n, v in vars(cifar_files).items() if hasattr(v, "__dict__") and callable(v)}
 
 
 def test_a_damaged_archive_at_many_positions(tmp_path):
@@ -336,6 +385,48 @@ def test_an_archive_that_promises_too_much_is_not_read_to_its_end(tmp_path):
         archive.addfile(member, io.BytesIO(bytes(member.size)))
     with pytest.raises(ValueError, match=r"7 records of 3073 bytes = 21,511 bytes, but this file has 4[0-9],[0-9]{3};"):
         CIFAR10(path, train=False)
+
+
+def header(name, kind, size):
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)[:512]
+
+
+@pytest.mark.parametrize(
+    "head, what",
+    [
+        ((header("x", b"L", 5) + b"name\0".ljust(512, b"\0")) * 3000, "recursion"),
+        (header("x", b"x", 22) + b"22 GNU.sparse.map=a,b\n".ljust(512, b"\0"), "invalid"),
+        (header("x", b"x", 10**15), ""),
+    ],
+)
+def test_headers_that_tarfile_stumbles_over(head, what, tmp_path):
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as zipped:
+        zipped.write(head + header("a", b"0", 0) + bytes(1024))
+    with pytest.raises(
+        ValueError, match=rf"cifar-10-binary.tar.gz: the archive is cut short or damaged \(.*{what}.*\);"
+    ):
+        CIFAR10(path)
+
+
+def test_a_name_that_goes_on_and_on_is_not_unpacked(tmp_path, monkeypatch):
+    """2 GiB of zeros are 9 MB of gzip."""
+    monkeypatch.setattr(cifar_files, "MOST_UNPACKED", 1 << 20)
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as zipped:
+        zipped.write(header("x", b"L", 2 << 30))
+        zipped.write(bytes(1 << 21))
+    with pytest.raises(ValueError, match=r"the archive is cut short or damaged \(it unpacks to more than CIFAR has\)"):
+        CIFAR10(path)
+    write(CIFAR10, tmp_path / "here", 0)  # and what comes behind the files isn't either
+    pack(tmp_path / "here", CIFAR10, 0, path)
+    assert len(CIFAR10(path)) == 35
+    with gzip.open(path, "ab", compresslevel=1) as zipped:
+        zipped.write(bytes(1 << 21))
+    with pytest.raises(ValueError, match="it unpacks to more than CIFAR has"):
+        CIFAR10(path)
 
 
 # download --------------------------------------------------------------------------------------------------------------

@@ -112,6 +112,58 @@ def test_concat_dataset_skips_an_empty_one():
     assert float(ds[0][0]) == 4.0
 
 
+def test_concat_dataset_has_batch_if_all_of_them_have_it():
+    arrays = [np.arange(n * 2.0).reshape(n, 2) + 100 * n for n in (3, 0, 1, 4)]
+    ds = ConcatDataset([TensorDataset(a, np.arange(len(a), dtype=np.int32)) for a in arrays])
+    whole = np.concatenate(arrays)
+    for indices in ([0], [7, 3, 2, 4, 0, 0, -1], list(range(8)), np.random.default_rng(0).permutation(8), []):
+        rows, numbers = ds.batch(indices)
+        np.testing.assert_array_equal(rows, whole[indices])
+        assert numbers.tolist() == [int(ds[i][1]) for i in indices] and numbers.dtype == np.int32
+    with pytest.raises(IndexError, match="ConcatDataset: index 8 is out of range for 8 samples"):
+        ds.batch([0, 8])
+    assert not hasattr(ConcatDataset([Squares(2), TensorDataset(np.zeros(2), np.zeros(2))]), "batch")
+
+
+def test_concat_dataset_of_unlike_shapes():
+    ds = ConcatDataset([TensorDataset(np.zeros((2, 3, 4))), TensorDataset(np.zeros((2, 3, 5)))])
+    assert ds.batch([3, 2])[0].shape == (2, 3, 5)
+    with pytest.raises(ValueError, match=r"ConcatDataset: .* different shapes: \(3, 4\), \(3, 5\); give the datasets"):
+        ds.batch([0, 3])
+    ds = ConcatDataset([TensorDataset(np.zeros(2)), TensorDataset(np.zeros(2), np.zeros(2))])
+    with pytest.raises(ValueError, match="ConcatDataset: the samples of one batch have different lengths: 1, 2"):
+        ds.batch([0, 3])
+
+
+class LeavesOut:
+    """Eight samples, number n + i; the ones in `bad` are left out of their batch."""
+
+    def __init__(self, first, bad):
+        self.first, self.bad = first, bad
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        raise AssertionError("sample by sample nothing could be left out")
+
+    def batch(self, indices):
+        good = [self.first + i for i in indices if i not in self.bad]
+        return (np.array(good),) if good else None
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_concat_dataset_leaves_out_what_its_datasets_leave_out(num_workers):
+    ds = ConcatDataset([LeavesOut(0, {1, 2, 3}), LeavesOut(8, {0, 7})])
+    good = [0, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14]
+    batches = [batch.tolist() for (batch,) in DataLoader(ds, 3, num_workers=num_workers)]
+    assert [n for batch in batches for n in batch] == good
+    assert ds.batch([1, 8, 15]) is None
+    assert ds.batch([14, 1, 0, 8, 13, 4])[0].tolist() == [14, 0, 13, 4]
+    shuffled = [n for (batch,) in DataLoader(ds, 3, shuffle=True, seed=1, num_workers=num_workers) for n in batch]
+    assert sorted(shuffled) == good
+
+
 def test_concat_of_nothing():
     with pytest.raises(ValueError, match="ConcatDataset: give at least one dataset"):
         ConcatDataset([])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minitorch_cnn.data import FetchError, fetch
+from minitorch_cnn.data.fetch import cache_folder, user_cache
 
 CONTENT = np.random.default_rng(0).bytes(300_000)  # several of the blocks that are read at once
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -257,3 +258,31 @@ def test_what_can_not_be_fetched(destination, url, sha256, message):
     with pytest.raises(ValueError, match=f"fetch: {message}"):
         fetch(url, destination, sha256)
     assert not destination.parent.exists()
+
+
+def test_a_wrong_file_in_its_place_is_told(tmp_path, server):
+    (tmp_path / "f").write_bytes(b"something else")
+    with pytest.raises(FetchError) as caught:
+        fetch(server.url("f", missing), tmp_path / "f", SHA256)
+    found = hashlib.sha256(b"something else").hexdigest()
+    assert (
+        f"put it at {tmp_path}/f. There is a file now, but another one, or damaged: its SHA-256 is {found}, but {SHA256} is"
+        in str(caught.value)
+    )
+    assert (tmp_path / "f").read_bytes() == b"something else"
+    (tmp_path / "f").unlink()
+    with pytest.raises(FetchError, match=rf"put it at {tmp_path}/f$"):
+        fetch(server.url("f", missing), tmp_path / "f", SHA256)
+
+
+def test_folders_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.delenv("MINITORCH_CNN_DATA", raising=False)
+    assert cache_folder("weights") == user_cache("weights") == "/home/somebody/.cache/minitorch_cnn/weights"
+    assert cache_folder("") == "/home/somebody/.cache/minitorch_cnn"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert cache_folder("weights") == "/cache/minitorch_cnn/weights"
+    monkeypatch.setenv("MINITORCH_CNN_DATA", "~/data")
+    assert cache_folder("weights") == "/home/somebody/data/weights"
+    assert user_cache("weights") == "/cache/minitorch_cnn/weights"

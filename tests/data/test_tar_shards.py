@@ -161,6 +161,7 @@ def test_a_shard_that_could_not_be_finished_leaves_nothing(tmp_path):
         ((grey(0, (2, 2, 3)), 1), "%d.tar", TypeError, r"got uint8 \(2, 2, 3\)"),
         ((grey(0), "cat"), "%d.tar", TypeError, "can't write str as .cls"),
         ((grey(0), True), "%d.tar", TypeError, "can't write bool as .cls"),
+        ((grey(0), 2**63), "%d.tar", ValueError, "sample 0: a label must fit into an int64, got 9223372036854775808"),
         (grey(0), "%d.tar", TypeError, r"sample 0 must be \(image, label\) or a dict, got ndarray"),
         ({"a/b": b""}, "%d.tar", ValueError, "'a/b' can't be an extension"),
         ({"": b""}, "%d.tar", ValueError, "'' can't be an extension"),
@@ -193,8 +194,10 @@ def test_patterns(tmp_path):
         names("a-{09..12}.tar")
     with pytest.raises(FileNotFoundError, match=r"1 of 1 shards are not there: .*c-\*.tar"):
         names("c-*.tar")
-    with pytest.raises(FileNotFoundError, match="0 of 0 shards"):
+    with pytest.raises(ValueError, match="TarShards: the list of shards is empty"):
         TarShards([])
+    with pytest.raises(ValueError, match=r"the range \{10\.\.08\} in .*a-\{10\.\.08\}\.tar is empty: its first number"):
+        names("a-{10..08}.tar")
     assert list(TarShards(tmp_path / "a-08.tar")) == []  # a shard without samples
 
 
@@ -341,6 +344,46 @@ def test_a_size_that_can_not_be_takes_no_memory(tmp_path):
         list(TarShards(tmp_path / "s.tar"))
 
 
+def test_labels_up_to_the_largest(tmp_path):
+    path = pack(tmp_path / "s.tar", ("1.cls", b"%d" % (2**63 - 1)), ("2.cls", b"%d" % -(2**63)))
+    ((targets,),) = TarShards(path, 2, fields="cls")
+    assert targets.dtype == np.int64 and targets.tolist() == [2**63 - 1, -(2**63)]
+
+
+def header(name, kind, size):
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)[:512]
+
+
+MEMBER = header("2.cls", b"0", 1) + b"2".ljust(512, b"\0")
+ODD_HEADERS = {
+    "3,000 long names in a row": (header("x", b"L", 5) + b"name\0".ljust(512, b"\0")) * 3000,
+    "a long name of a petabyte": header("x", b"L", 10**15),
+    "a pax header of a petabyte": header("x", b"x", 10**15),
+    "a map of holes that is no list of numbers": header("x", b"x", 22) + b"22 GNU.sparse.map=a,b\n".ljust(512, b"\0"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_HEADERS.values(), ids=ODD_HEADERS.keys())
+def test_headers_that_tarfile_stumbles_over(odd, tmp_path):
+    path = tmp_path / "s.tar"
+    path.write_bytes(header("1.cls", b"0", 1) + b"1".ljust(512, b"\0") + odd + MEMBER + bytes(1024))
+    with pytest.raises(DataError, match=r"s\.tar: the shard is cut short, damaged or no \.tar file: \S"):
+        list(TarShards(path, fields="cls"))
+    loop = TarShards(path, fields="cls", skip_corrupt=True)
+    list(loop)
+    assert loop.skipped == [str(path)]
+
+
+def test_json_of_a_thousand_brackets(tmp_path):
+    path = pack(tmp_path / "s.tar", ("1.json", b"[" * 200_000), ("2.json", b"3"))
+    with pytest.raises(DataError, match=r"s\.tar:1\.json: can't be read: "):
+        list(TarShards(path, fields="json"))
+    loop = TarShards(path, fields="json", skip_corrupt=True)
+    assert [batch.tolist() for (batch,) in loop] == [[3]] and loop.skipped == [f"{path}:1"]
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"\x1f\x8b" + bytes(600), bytes(100)])
 def test_what_is_no_tar_file(tmp_path, content):
     (tmp_path / "s.tar").write_bytes(content)
@@ -355,9 +398,11 @@ def test_what_is_no_tar_file(tmp_path, content):
         ([("2.cls", b"1"), ("2.txt", b"")], r"s.tar:2: the sample has no image; it has .cls, .txt"),
         ([("2.png", png()), ("2.cls", b"cat")], r"s.tar:2.cls: can't be read: .*'cat'"),
         ([("2.png", png()), ("2.cls", b"\xff")], r"s.tar:2.cls: can't be read"),
+        ([("2.png", png()), ("2.cls", b"9" * 30)], r"s.tar:2.cls: can't be read: a label must fit into an int64"),
+        ([("2.png", png()), ("2.cls", b"%d" % 2**63)], r"s.tar:2.cls: can't be read: a label must fit into an int64"),
         ([("2.png", png()[:30]), ("2.cls", b"1")], r"s.tar:2.png: "),
         ([("2.png", b""), ("2.cls", b"1")], r"s.tar:2.png: not an image: the file is empty"),
-        ([("2.jpg", b"text"), ("2.cls", b"1")], r"s.tar:2.jpg: not an image that Pillow knows"),
+        ([("2.jpg", b"text"), ("2.cls", b"1")], r"s.tar:2.jpg: not an image \(JPEG"),
     ],
 )
 @pytest.mark.parametrize("num_workers", [0, 2])

@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import mmap
 import os
+import struct
 import sys
 import tarfile
 import zipfile
@@ -98,6 +100,47 @@ def test_other_endings_are_not_written(name, tmp_path):
         network().save_weights(tmp_path / name)
     assert ("can run code" in str(caught.value)) == (name.lower() in ("a.pth", "a.pt", "a.th"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_tensors_are_written_as_arrays_are(name, tmp_path):
+    pytest.importorskip("safetensors")
+    weight = network()[0].weight
+    weights.write(tmp_path / name, {"w": weight, "x": weight.numpy()})
+    assert_same(weights.read(tmp_path / name), {"w": weight.numpy(), "x": weight.numpy()})
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+@pytest.mark.parametrize(
+    "arrays, found",
+    [
+        ({"a": [1, 2]}, "got a list under 'a'"),
+        ({"a": 3.0}, "got a float under 'a'"),
+        ({1: np.ones(1)}, "got an array of float64 under 1"),
+        ({"good": np.ones(1), "a": np.array([None])}, "got an array of object under 'a'"),
+        ({"a": np.array([1j])}, "got an array of complex128 under 'a'"),
+        ({"a": np.array("text")}, "got an array of <U4 under 'a'"),
+    ],
+)
+def test_what_is_no_array_by_name_is_not_written(name, arrays, found, tmp_path):
+    with pytest.raises(TypeError, match=r"weights\.write: the keys must be texts, and the values arrays.*" + found):
+        weights.write(tmp_path / name, arrays)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dtype_that_safetensors_does_not_have(tmp_path):
+    pytest.importorskip("safetensors")
+    if np.dtype(np.longdouble) == np.float64:
+        pytest.skip("a long double is a double here")
+    with pytest.raises(TypeError, match=r"'a' is an array of .*, which safetensors doesn't have"):
+        weights.write(tmp_path / "a.safetensors", {"a": np.ones(2, np.longdouble)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    weights.write("~/x.npz", {"a": np.ones(2)})
+    assert (tmp_path / "x.npz").exists() and list(weights.read("~/x.npz")) == ["a"]
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
@@ -287,6 +330,52 @@ def test_an_npz_cut_short_anywhere_and_flipped_anywhere(save, tmp_path, rng):
                 np.testing.assert_array_equal(array, arrays.get(key, array))
 
 
+def overlapping(path, count):
+    """An .npz whose table has many names for one entry."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("000.npy", b"\x93NUMPY")
+    content = path.read_bytes()
+    end = content.rindex(b"PK\5\6")
+    start = struct.unpack("<I", content[end + 16 : end + 20])[0]
+    row = content[start:end]
+    table = b"".join(row.replace(b"000.npy", b"%03d.npy" % i) for i in range(count))
+    tail = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, len(table), start, 0)
+    path.write_bytes(content[:start] + table + tail)
+
+
+def test_entries_that_share_their_place_are_refused(tmp_path):
+    overlapping(tmp_path / "a.npz", 40)
+    assert_rejected(tmp_path / "a.npz", "'001.npy' is damaged: at its place lies one of another name")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", bytes(500))
+        archive.writestr("b.npy", bytes(500))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    table = content.rindex(b"a.npy") - 46
+    content[table + 20 : table + 28] = struct.pack("<II", 600, 600)  # a reaches into b
+    (tmp_path / "a.npz").write_bytes(content)
+    assert_rejected(tmp_path / "a.npz", "entries overlap")
+
+
+def test_zeros_that_would_fill_the_memory_are_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr("minitorch_cnn.weights.archive.MOST_UNPACKED", 1_000_000)
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros(100_000), y=np.zeros(20_000))
+    assert len(weights.read(tmp_path / "a.npz")) == 2
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros(100_000), y=np.zeros(30_000))
+    assert_rejected(tmp_path / "a.npz", "would unpack to 1,040,")
+    np.savez(tmp_path / "a.npz", x=np.zeros(100_000), y=np.zeros(30_000))
+    assert len(weights.read(tmp_path / "a.npz")) == 2
+
+
+def test_too_little_memory_names_the_file(tmp_path, monkeypatch):
+    def fails(archive):
+        raise MemoryError
+
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    monkeypatch.setattr("minitorch_cnn.weights.files.read_npz", fails)
+    with pytest.raises(MemoryError, match=r"a\.npz: there isn't enough memory"):
+        weights.read(tmp_path / "a.npz")
+
+
 # .safetensors ------------------------------------------------------------------------------------------------------------------
 
 
@@ -316,6 +405,37 @@ def test_safetensors_of_kinds_that_are_not_read_are_named(tmp_path):
     assert_rejected(safetensors_file(tmp_path / "a", header, bytes(2)), "'x' is of F8_E4M3, which can't be read")
 
 
+def test_arrays_of_a_safetensors_file_are_views_of_the_mapped_file(tmp_path, rng):
+    pytest.importorskip("safetensors")
+    x = rng.standard_normal((7, 5))
+    for header_length in (80, 81):  # at an even address; at an odd one they are copied
+        header = json.dumps({"x": {"dtype": "F64", "shape": [7, 5], "data_offsets": [0, x.nbytes]}}).ljust(
+            header_length
+        )
+        got = weights.read(safetensors_file(tmp_path / "a", header.encode(), x.tobytes()))["x"]
+        np.testing.assert_array_equal(got, x)
+        assert got.flags.aligned
+        owner = got
+        while getattr(owner, "base", None) is not None:
+            owner = owner.base
+        assert isinstance(getattr(owner, "obj", owner), mmap.mmap) == (header_length == 80)
+        with pytest.raises(ValueError, match="read-only"):
+            got[0, 0] = 1
+
+
+def test_tensors_of_a_safetensors_file_come_in_the_order_of_their_values(tmp_path):
+    pytest.importorskip("safetensors")
+    header = {
+        "b": {"dtype": "I16", "shape": [2], "data_offsets": [4, 8]},
+        "__metadata__": {"format": "pt"},
+        "a": {"dtype": "I16", "shape": [2], "data_offsets": [0, 4]},
+    }
+    got = weights.read(safetensors_file(tmp_path / "a", header, np.arange(4, dtype="<i2").tobytes()))
+    assert {key: array.tolist() for key, array in got.items()} == {"a": [0, 1], "b": [2, 3]} and list(got) == ["a", "b"]
+    header["b"]["data_offsets"] = [2, 6]
+    assert_rejected(safetensors_file(tmp_path / "a", header, bytes(8)), "a safetensors file that is damaged")
+
+
 def test_a_safetensors_file_cut_short_anywhere_and_flipped_anywhere(tmp_path, rng):
     pytest.importorskip("safetensors")
     x = rng.standard_normal((2, 3)).astype(np.float32)
@@ -338,7 +458,7 @@ def test_without_the_library_safetensors_says_what_to_install(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "safetensors", None)
     path = safetensors_file(tmp_path / "a", {"x": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}, b"\0")
     for call in (lambda: weights.read(path), lambda: network().save_weights(tmp_path / "b.safetensors")):
-        with pytest.raises(ImportError, match=r"pip install 'minitorch_cnn\[safetensors\]'"):
+        with pytest.raises(ImportError, match=rf"{tmp_path}/[ab]\S*: .*pip install 'minitorch_cnn\[safetensors\]'"):
             call()
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 

@@ -3,6 +3,7 @@
 import json
 import mmap
 import struct
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch_files
 from torch_files import Call, Name, Raw, Storage, dumped, legacy_file, tensor, zip_file
 
 from minitorch_cnn import nn, weights
+from minitorch_cnn.backend import pickle_reader
 from minitorch_cnn.weights import WeightsError, torch_zip
 from minitorch_cnn.weights.archive import Archive
 
@@ -162,6 +164,11 @@ def test_prefixes_go_if_each_key_has_them(prefix, write, tmp_path, rng):
     assert_same(weights.read(write(tmp_path / "a", state)), arrays)
     mixed = state | {"other": tensor(np.zeros(1))}
     assert list(weights.read(write(tmp_path / "a", mixed))) == list(mixed)
+
+
+def test_a_name_of_a_thousand_prefixes(tmp_path):
+    (key,) = weights.read(zip_file(tmp_path / "a", {"module." * 3000 + "x": tensor(np.zeros(1))}))
+    assert key == "module." * 2996 + "x"
 
 
 def test_a_prefix_that_the_model_has_too_stays(tmp_path):
@@ -348,6 +355,10 @@ def test_a_storage_may_be_missing_if_nothing_wanted_lies_in_it(tmp_path):
     "content, what",
     [
         (dumped({"a": 1}, {}), "a pickle, but not one of torch.save"),
+        (
+            dumped(0x1950A86A20F9469CFC6C, {}) + b"\x80\x02K\x01" + b"2\x86" * 60 + b".",
+            "version of its format is a tuple",
+        ),
         (dumped(0x1950A86A20F9469CFC6C, {}) + dumped(1002, {}), "version of its format is 1002"),
         (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n.", "asks for numpy.core.multiarray._reconstruct"),
     ],
@@ -393,9 +404,42 @@ def test_two_entries_of_one_name_are_an_error(tmp_path):
 
 
 def test_a_pickle_of_gigabytes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch_zip, "LARGEST_PICKLE", 100)
+    content = b"X" + struct.pack("<I", 1000) + b"a" * 1000 + b"."
+    monkeypatch.setattr(torch_zip, "LONGEST", 100)
     with pytest.raises(WeightsError, match=r"its data\.pkl has 1,0\d\d bytes, which no state dict needs"):
-        weights.read(zip_file(tmp_path / "a", None, pickle=b"X" + struct.pack("<I", 1000) + b"a" * 1000 + b"."))
+        weights.read(zip_file(tmp_path / "a", None, pickle=content))
+
+
+@pytest.mark.parametrize(
+    "content", [b"(" + b"}" * 10_000_000 + b"l.", b"X\xff\xff\xff\x04" + b"a" * (0x4FFFFFF + 1) + b"."]
+)
+def test_a_pickle_of_too_many_bytes_or_opcodes_is_refused_in_the_older_format(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(pickle_reader, "MOST_OPCODES", 100_000)
+    with pytest.raises(WeightsError, match=r"the pickle in it has more than (100,000 opcodes|67,108,864 bytes)"):
+        weights.read(legacy_file(tmp_path / "a", None, pickle=content))
+
+
+def test_a_compressed_pickle_is_refused_unread(tmp_path):
+    """40 kB of zeros and ones may say: forty million dicts."""
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", b"(" + b"}" * 40_000_000 + b"l.")
+    assert (tmp_path / "a.pth").stat().st_size < 50_000
+    begin = time.perf_counter()
+    with pytest.raises(WeightsError, match=r"a\.pth: its data\.pkl is compressed, which PyTorch doesn't do"):
+        weights.read(tmp_path / "a.pth")
+    assert time.perf_counter() - begin < 1
+
+
+@both
+def test_what_is_shown_of_a_file_is_little(write, tmp_path):
+    """A dict of 20,000 entries under 20,000 names: each is counted, twenty are described."""
+    number = [b"J" + struct.pack("<i", i) for i in range(20_000)]
+    inner = b"}(" + b"".join(n + b"N" for n in number) + b"uq\x020"
+    content = b"\x80\x02" + inner + b"}(" + b"".join(n + b"h\x02" for n in number) + b"u."
+    begin = time.perf_counter()
+    with pytest.raises(WeightsError, match=r"19 \(a dict of 20000\) and 19980 more"):
+        weights.read(write(tmp_path / "a", None, pickle=content))
+    assert time.perf_counter() - begin < 2
 
 
 # damage --------------------------------------------------------------------------------------------------------------

@@ -121,11 +121,11 @@ def _opcodes(value, storages, legacy):
 
 
 def zip_file(path, value, byteorder="little", compression=zipfile.ZIP_STORED, pickle=None, extra=(), folder="archive"):
-    """torch.save since 1.6. `pickle` replaces the pickle's bytes."""
+    """torch.save since 1.6. `pickle` replaces the pickle's bytes; `compression` is that of the storages."""
     storages = {}
     content = dumped(value, storages) if pickle is None else pickle
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr(f"{folder}/data.pkl", content)
+        archive.writestr(f"{folder}/data.pkl", content, zipfile.ZIP_STORED)
         if byteorder is not None:
             archive.writestr(f"{folder}/byteorder", byteorder)
         for key, row in storages.items():

@@ -12,20 +12,23 @@ MARK starts a group that a later opcode takes as a whole (SETITEMS, APPENDS, TUP
 again. So far it is only data. But GLOBAL 'os system' pushes any function of any module, and REDUCE calls it: whoever unpickles a
 file runs what its author wished. So `pickle.Unpickler` is not used here. This machine knows the opcodes that data need. A global
 is a name to it, which it never imports: names that are not on the reader's list are refused where they are met, and REDUCE
-looks the function up in the list.
+looks the function up in the list. BUILD, which gives an object its attributes, is left to the reader, too.
 
-Each opcode takes constant time, or time by the values that it takes off the stack, so a file is read in time by its size.
+Each opcode takes constant time, or time by the values that it takes off the stack, so a file is read in time by its size. Nothing
+is hashed, compared or shown that could be deep: 60 opcodes make a tuple of 2**60 parts.
 """
 
 import io
 import pickletools
 from dataclasses import dataclass
 
-from .errors import WeightsError
+LONGEST = 64 << 20  # bytes
+MOST_OPCODES = 10_000_000  # an empty dict is one byte in a pickle and 64 in memory
 
+OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 PUSH_ARGUMENT = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-    *("STRING", "BINSTRING", "SHORT_BINSTRING"),  # Python 2's texts
+    *("BINSTRING", "SHORT_BINSTRING"),  # Python 2's texts
     *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
 }
 PUSH_CONSTANT = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
@@ -33,9 +36,13 @@ PUSH_NEW = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 TUPLE_OF = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 PUT = {"PUT", "BINPUT", "LONG_BINPUT"}
 GET = {"GET", "BINGET", "LONG_BINGET"}
-MAKE_OBJECTS = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID"}
-# A tuple as a key would be hashed through all its depth; no state needs one.
-KEYS = (str, int, float, bytes, type(None))
+MAKE_OBJECTS = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+# arguments that pickletools can't read without a warning, of Python's escapes in texts; no file that is read here has them
+NOT_READ = {"STRING", "PERSID"}
+
+
+class PickleError(ValueError):
+    """A pickle that is damaged, or asks for what isn't on its reader's list."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,20 @@ class Global:
     name: str
 
 
-def read_pickle(file, known=(), calls=None, persistent=None):
+def is_key(value):
+    """Whether a value may be a key of a dict: a text, bytes, a number or None.
+
+    A tuple would be hashed through all its depth. Integers have the hash n % (2**61 - 1), so larger ones could be chosen to have
+    all the same.
+    """
+    if isinstance(value, int):
+        return abs(value) < 2**60
+    return isinstance(value, str | float | bytes | None)
+
+
+def read_pickle(
+    file, known=(), calls=None, persistent=None, build=None, refused="nothing in it was run", longest=LONGEST
+):
     """The value that a pickle describes.
 
     Args:
@@ -54,41 +74,61 @@ def read_pickle(file, known=(), calls=None, persistent=None):
         calls: {dotted name: (function, least, most)}: what REDUCE may call, with so many arguments. The functions come from here,
             the arguments from the file.
         persistent: a function of the tuple by which the pickle refers to something outside it.
-    Returns: numbers, texts, bytes, None, lists, dicts, sets, tuples, Globals, and what the functions return.
-    Raises: WeightsError.
+        build: a function (object, state) that gives an object its attributes; without it, none may have any.
+        refused: what the error says of a name that isn't on these lists: "the pickle in it asks for os.system, which is refused: ".
+        longest: bytes that it may have.
+    Returns: numbers, texts, bytes, None, lists, dicts, sets, tuples, Globals, and what the functions return. A value may contain
+        itself, or one other value very often.
+    Raises: PickleError.
 
     >>> import pickle
     >>> read_pickle(pickle.dumps({"epoch": 3, "lr": [0.1, 0.01]}))
     {'epoch': 3, 'lr': [0.1, 0.01]}
     >>> read_pickle(pickle.dumps(print, protocol=2))
     Traceback (most recent call last):
-    minitorch_cnn.weights.errors.WeightsError: the pickle in it asks for __builtin__.print, which is refused: only tensors ...
+    minitorch_cnn.backend.pickle_reader.PickleError: the pickle in it asks for __builtin__.print, which is refused: nothing in ...
     """
-    return _Machine(known, calls or {}, persistent).run(io.BytesIO(file) if isinstance(file, bytes) else file)
+    machine = _Machine(known, calls or {}, persistent, build, refused)
+    return machine.run(io.BytesIO(file) if isinstance(file, bytes) else file, longest)
 
 
 class _Machine:
-    def __init__(self, known, calls, persistent):
-        self.known, self.calls, self.persistent = known, calls, persistent
+    def __init__(self, known, calls, persistent, build, refused):
+        self.known, self.calls, self.persistent, self.build, self.refused = known, calls, persistent, build, refused
         self.stack = []
         self.marked = []  # the stacks beneath each MARK
         self.memo = {}
         self.copied = 0
 
-    def run(self, file):
-        try:
-            for opcode, argument, position in pickletools.genops(file):
-                self.position = position
-                if opcode.name == "STOP":
-                    break
-                self.step(opcode.name, argument)
-        except WeightsError:
-            raise
-        except (ValueError, IndexError, OverflowError) as error:  # a list that is too short: the stack's
-            raise WeightsError(f"the pickle in it is damaged or cut short ({error})") from None
+    def run(self, file, longest):
+        begin = file.tell()
+        for _ in range(MOST_OPCODES):
+            self.position = file.tell() - begin
+            if self.position > longest:
+                raise PickleError(f"the pickle in it has more than {longest:,} bytes; the file was altered")
+            code = file.read(1)
+            if code not in OPCODES:
+                self.damaged(f"the byte {code!r} is no opcode" if code else "it is cut short")
+            opcode = OPCODES[code]
+            if opcode.name == "STOP":
+                break
+            if opcode.name in NOT_READ:
+                self.refuse_opcode(opcode.name)
+            self.step(opcode.name, self.argument(opcode, file))
+        else:
+            raise PickleError(f"the pickle in it has more than {MOST_OPCODES:,} opcodes; the file was altered")
         if len(self.stack) != 1 or self.marked:
-            raise WeightsError("the pickle in it is damaged: it ends with more, or less, than one value")
+            raise PickleError("the pickle in it is damaged: it ends with more, or less, than one value")
         return self.stack.pop()
+
+    def argument(self, opcode, file):
+        """What follows an opcode: None if nothing does; of GLOBAL and INST the lines (module, name)."""
+        try:
+            if opcode.name in ("GLOBAL", "INST"):
+                return file.readline().decode().removesuffix("\n"), file.readline().decode().removesuffix("\n")
+            return opcode.arg.reader(file) if opcode.arg else None
+        except (ValueError, OverflowError) as error:
+            raise PickleError(f"the pickle in it is damaged or cut short ({str(error)[:200]})") from None
 
     def step(self, name, argument):
         stack = self.stack
@@ -103,7 +143,7 @@ class _Machine:
         elif name in TUPLE_OF:
             stack.append(tuple(self.pop(TUPLE_OF[name])))
         elif name in PUT:
-            self.memo[argument] = stack[-1]
+            self.memo[argument] = self.last()
         elif name in GET:
             if argument not in self.memo:
                 self.damaged(f"nothing was kept under the number {argument}")
@@ -116,9 +156,7 @@ class _Machine:
         else:
             method = getattr(self, f"do_{name.lower()}", None)
             if method is None:
-                raise WeightsError(
-                    f"the pickle in it has the opcode {name} (at byte {self.position}), which no state dict needs"
-                )
+                self.refuse_opcode(name)
             method(argument)
 
     # values off the stack -----------------------------------------------------------------------------------------------
@@ -138,19 +176,27 @@ class _Machine:
         group, self.stack = self.stack, self.marked.pop()
         return group
 
-    def top(self, *types):
-        """The last value, which must be of one of these types, and stays."""
-        if not self.stack or type(self.stack[-1]) not in types:
-            found = type(self.stack[-1]).__name__ if self.stack else "nothing"
-            self.damaged(f"{found} where a {types[0].__name__} must be")
+    def last(self):
+        """The last value, which stays."""
+        if not self.stack:
+            self.damaged("too few values on the stack")
         return self.stack[-1]
 
+    def top(self, kind):
+        """The last value, which must be of this type, and stays."""
+        if type(self.last()) is not kind:
+            self.damaged(f"{type(self.last()).__name__} where a {kind.__name__} must be")
+        return self.last()
+
     def damaged(self, what):
-        raise WeightsError(f"the pickle in it is damaged: {what} (at byte {self.position})")
+        raise PickleError(f"the pickle in it is damaged: {what} (at byte {self.position})")
+
+    def refuse_opcode(self, name):
+        raise PickleError(f"the pickle in it has the opcode {name} (at byte {self.position}), which no data need")
 
     def key(self, value):
-        if not isinstance(value, KEYS):
-            self.damaged(f"a {type(value).__name__} as a key")
+        if not is_key(value):
+            self.damaged(f"{'a large int' if isinstance(value, int) else 'a ' + type(value).__name__} as a key")
         return value
 
     # opcodes -----------------------------------------------------------------------------------------------------------
@@ -166,10 +212,10 @@ class _Machine:
         self.pop(1)
 
     def do_dup(self, _):
-        self.stack.append(self.stack[-1])
+        self.stack.append(self.last())
 
     def do_memoize(self, _):
-        self.memo[len(self.memo)] = self.stack[-1]
+        self.memo[len(self.memo)] = self.last()
 
     def do_tuple(self, _):
         group = self.pop_group()
@@ -218,26 +264,22 @@ class _Machine:
     def name_of(self, module, name):
         dotted = f"{module}.{name}"
         if dotted not in self.known and dotted not in self.calls:
-            raise WeightsError(
-                f"the pickle in it asks for {_shown(dotted)}, which is refused: only tensors and plain containers are read, "
-                f"and nothing in the file was run. If it holds a whole model, or objects beside the weights, and you trust "
-                f"it: open it with PyTorch and write the weights alone: torch.save(model.state_dict(), path)"
-            )
+            raise PickleError(f"the pickle in it asks for {_shown(dotted)}, which is refused: {self.refused}")
         return Global(dotted)
 
     def refuse_object(self, opcode, argument):
         """INST carries the class's name, EXT1 a number in a table of names; for the others the class lies on the stack."""
         if opcode == "INST":
-            self.name_of(*argument.split(" ", 1))
+            self.name_of(*argument)
         class_name = next((value.name for value in reversed(self.stack) if isinstance(value, Global)), "an object")
-        what = f"an object numbered {argument}" if argument is not None else class_name
-        raise WeightsError(
+        what = f"an object numbered {argument}" if opcode.startswith("EXT") else class_name
+        raise PickleError(
             f"the pickle in it asks for {_shown(what)} by the opcode {opcode} (at byte {self.position}), which is refused: "
-            f"only tensors and plain containers are read, and nothing in the file was run"
+            f"{self.refused}"
         )
 
     def do_global(self, argument):
-        self.stack.append(self.name_of(*argument.split(" ", 1)))
+        self.stack.append(self.name_of(*argument))
 
     def do_stack_global(self, _):
         module, name = self.pop(2)
@@ -260,11 +302,10 @@ class _Machine:
         self.stack.append(build(*arguments))
 
     def do_build(self, _):
-        """Attributes of an object. Only OrderedDict has any in a state dict, `_metadata` with versions: left out."""
         (state,) = self.pop(1)
-        self.top(dict)
-        if type(state) is not dict:
-            self.damaged(f"a {type(state).__name__} as an object's attributes")
+        if self.build is None:
+            self.refuse_opcode("BUILD")
+        self.build(self.last(), state)
 
     def do_binpersid(self, _):
         (reference,) = self.pop(1)

@@ -1,4 +1,4 @@
-"""The pickle machine: data come out as the unpickler gives them, and nothing that could run something gets through."""
+"""The pickles of torch.save: data come out as the unpickler gives them, and nothing that could run something gets through."""
 
 import copyreg
 import os
@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minitorch_cnn.backend.pickle_reader import Global
 from minitorch_cnn.weights import WeightsError
-from minitorch_cnn.weights.pickle_reader import Global, read_pickle
 from minitorch_cnn.weights.torch_pickle import CALLS, KNOWN, read_objects
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
-keys = st.integers() | st.text()
+keys = st.integers(-(2**60) + 1, 2**60 - 1) | st.text()
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner) | st.dictionaries(keys, inner) | st.tuples(inner, inner) | st.sets(keys),
@@ -37,26 +37,6 @@ def test_protocol_2_too_but_for_empty_bytes_which_it_writes_as_a_call(value):
     content = pickle.dumps(value, protocol=2)
     if b"__builtin__\nbytes" not in content:
         assert read_objects(content)[0] == value
-
-
-def test_values_that_are_referred_to_twice_are_one_object():
-    shared = [1, 2]
-    first, second = read_pickle(pickle.dumps([shared, shared]))
-    assert first is second
-
-
-def test_an_object_within_itself_is_no_trouble():
-    loop = []
-    loop.append(loop)
-    out = read_pickle(pickle.dumps(loop))
-    assert out[0] is out
-
-
-def test_a_deep_nest_is_no_trouble():
-    out = read_pickle(b"]" * 200_000 + b"a" * 199_999 + b".")
-    for _ in range(199_999):
-        (out,) = out
-    assert out == []
 
 
 def test_containers_of_checkpoints():
@@ -171,12 +151,13 @@ def test_extension_codes_are_refused_though_their_table_knows_them():
         (b"ctorch\nfloat32\n)R.", "a call of torch.float32"),
         (b"ccollections\nOrderedDict\n]R.", "a call of collections.OrderedDict"),
         (b"ccollections\nOrderedDict\n))\x86R.", "OrderedDict with 2 arguments"),
-        (b"]}b.", "list where a dict must be"),
-        (b"ctorch\nSize\n}b.", "Global where a dict must be"),
-        (b"}K\x01b.", "a int as an object's attributes"),
+        (b"]}b.", "gives a list the attributes dict"),
+        (b"ctorch\nSize\n}b.", "gives a Global the attributes dict"),
+        (b"}K\x01b.", "gives a dict the attributes int"),
+        (b"}b.", "too few values"),
         (b"K\x01Q.", "a reference to something outside"),
-        (b"Pabc\n.", "refused"),
-        (b"\x97.", "NEXT_BUFFER"),
+        (b"Pabc\n.", "the opcode PERSID"),
+        (b"\x97.", "the opcode NEXT_BUFFER"),
         (b"\x96\x01\x00\x00\x00\x00\x00\x00\x00a.", "BYTEARRAY8"),
     ],
 )
@@ -208,68 +189,31 @@ def test_no_name_on_the_list_is_one_of_python_that_does_something():
 # damage --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "content, what",
-    [
-        (b"", "exhausted before seeing STOP"),
-        (b"K\x01", "exhausted before seeing STOP"),
-        (b".", "ends with more, or less"),
-        (b"K\x01K\x02.", "ends with more, or less"),
-        (b"K\x01(.", "ends with more, or less"),
-        (b"0.", "too few values"),
-        (b"2.", "damaged"),
-        (b"K\x01\x86.", "too few values"),
-        (b"t.", "a group without its mark"),
-        (b"K\x01a.", "nothing where a list"),
-        (b"NK\x01a.", "NoneType where a list"),
-        (b"](K\x01u.", "list where a dict"),
-        (b"}(K\x01u.", "a key without a value"),
-        (b"}]K\x01s.", "a list as a key"),
-        (b"})K\x01s.", "a tuple as a key"),
-        (b"h\x05.", "nothing was kept under the number 5"),
-        (b"q\x05.", "damaged"),
-        (b"\x80\x09N.", "protocol 9"),
-        (b"\xff.", "unknown"),
-        (b"X\xff\xff\xff\xffabc.", "damaged or cut short"),
-        (b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc.", "damaged or cut short"),
-        (b"\x8b\xff\xff\xff\x7fabc.", "damaged or cut short"),
-        (b"X\x02\x00\x00\x00\xff\xff.", "damaged or cut short"),
-        (b"\x8a\xff" + b"\x7f" * 255 + b".", "an integer of 2039 bits"),
-        (b"(K\x01K\x02\x93.", "damaged"),
-        (b"K\x01K\x02\x93.", "name is no text"),
-    ],
-)
-def test_damage_is_named(content, what):
-    with pytest.raises(WeightsError, match=what):
-        read_pickle(content)
-
-
-def test_a_name_that_would_move_a_terminal_is_shown_as_text():
-    with pytest.raises(WeightsError) as caught:
-        read_pickle(b"cos\n\x1b[2J" + b"x" * 5000 + b"\n.")
-    assert "\x1b" not in str(caught.value)
-    assert len(str(caught.value)) < 700
-
-
-def test_lists_that_double_take_no_more_memory_than_the_file():
-    doubled = b"(]q\x00" + b"".join(
-        b"](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(200)
-    )
-    last = read_pickle(doubled + b"t.")[-1]
-    assert last[0] is last[1]
-
-
 def test_tuples_that_double_are_not_hashed():
     doubled = b")q\x00" + b"".join(b"h\x00h\x00\x86q\x00" for _ in range(100))
     begin = time.perf_counter()
     for content in (
         b"}h\x00K\x01s.",
+        b"(h\x00\x91.",
         b"c__builtin__\nset\n](h\x00e\x85R.",
         b"ccollections\nOrderedDict\n](h\x00K\x01\x86e\x85R.",
     ):
         with pytest.raises(WeightsError):
             read_objects(doubled + content)
     assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize("number", [2**60, -(2**60), 5 * (2**61 - 1), 2**500])
+def test_integers_that_could_have_all_one_hash_are_no_keys(number):
+    key = b"\x8a\x40" + number.to_bytes(64, "little", signed=True)
+    for content in (
+        b"}" + key + b"K\x01s.",
+        b"(" + key + b"\x91.",
+        b"c__builtin__\nset\n](" + key + b"e\x85R.",
+        b"ccollections\nOrderedDict\n](" + key + b"K\x01\x86e\x85R.",
+    ):
+        with pytest.raises(WeightsError, match=r"as a key|things that are no pairs|a set of other things"):
+            read_objects(content)
 
 
 @pytest.mark.parametrize("name", [b"c__builtin__\nset\n", b"ctorch\nSize\n", b"ccollections\nCounter\n"])
