@@ -44,11 +44,11 @@ class Cifar10:
             blocks = images.reshape(len(images), 3, 16, 2, 16, 2)
             setattr(self, part, (blocks.mean((3, 5), dtype=np.float32), labels))
 
-    def loader(self, batch_size, seed=None):
+    def loader(self, batch_size, seed=None, drop_last=False):
         """Batches of training images in a new order each epoch: (images, labels, numbers of the images)."""
         images, labels = self.train
         dataset = data.TensorDataset(images, labels, np.arange(len(labels)))
-        return data.DataLoader(dataset, batch_size, shuffle=True, seed=seed)
+        return data.DataLoader(dataset, batch_size, shuffle=True, drop_last=drop_last, seed=seed)
 
 
 def pixel_statistics(images):
@@ -134,17 +134,18 @@ def error(model, part, device="cpu"):
     return float((predict(model, images, device) != labels).mean())
 
 
-def fit(model, optimizer, schedule, cifar, epochs, batch_size, seed, device="cpu", parts=("test",), each_epoch=True):
+def fit(model, optimizer, schedule, cifar, loader, epochs, seed, device="cpu", parts=("test",), each_epoch=True):
     """Train, and look how well it does: what an experiment compares.
 
     Args:
         schedule: what makes a scheduler of (optimizer, number of steps): `constant`, `one_cycle` or `two_drops`.
+        loader: of `cifar`.
+        seed: of the augmentation.
         parts: of `cifar`, whose errors are wanted.
         each_epoch: look after each epoch, otherwise after the last one.
     Returns: a list with a dict for each epoch: epoch, lr (at its start), train_loss, train_error (both as training went), and the
         parts' errors, such as test_error. It ends early if the loss is no number any more.
     """
-    loader = cifar.loader(batch_size, seed)
     scheduler = schedule(optimizer, epochs * len(loader))
     augment = PadCropFlip(len(loader.dataset), seed, size=cifar.train[0].shape[2])
     history = []

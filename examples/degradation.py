@@ -35,7 +35,8 @@ def main():
         mt.manual_seed(seed)
         model = models.create(name, width=args.width).to(args.device)
         optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=1e-4)
-        return fit(model, optimizer, schedule, cifar, args.epochs, args.batch_size, seed, args.device)
+        loader = cifar.loader(args.batch_size, seed)
+        return fit(model, optimizer, schedule, cifar, loader, args.epochs, seed, args.device)
 
     counts = f"{len(cifar.train[1]):,} training and {len(cifar.test[1]):,} test images"
     print(f"{counts}; errors of the last epoch in percent, over the seeds {args.seeds}")

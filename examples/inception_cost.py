@@ -55,7 +55,8 @@ def main():
         mt.manual_seed(seed)
         model = network(kind, args.narrower).to(args.device)
         optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=5e-4)
-        return fit(model, optimizer, one_cycle, cifar, args.epochs, args.batch_size, seed, args.device)
+        loader = cifar.loader(args.batch_size, seed)
+        return fit(model, optimizer, one_cycle, cifar, loader, args.epochs, seed, args.device)
 
     size = cifar.train[0].shape[1:]
     counts = f"{len(cifar.train[1]):,} training and {len(cifar.test[1]):,} test images of {size[1]}x{size[2]}"
