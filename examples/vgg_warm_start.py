@@ -16,7 +16,7 @@ from experiment import Results, arguments, mean_and_spread
 
 import minitorch_cnn as mt
 import minitorch_cnn.functional as F
-from minitorch_cnn import models, optim
+from minitorch_cnn import models, nn, optim
 from minitorch_cnn.models.vgg import TABLE_1, VGG
 
 STARTS = {
@@ -89,8 +89,11 @@ def network(start, args):
     0.001, with 0.01 at 1e-11 and 1e-13, and no gradient comes back.
     """
     column = [item if item == "M" else item // args.narrower for item in TABLE_1[start[0]]]
-    std = None if start == "B He" else args.std
-    model = VGG(column, num_classes=10, hidden=args.hidden, pooled=1, std=std)
+    model = VGG(column, num_classes=10, hidden=args.hidden, pooled=1, std=args.std)
+    if start == "B He":
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
     return model.to(args.device)
 
 
@@ -140,7 +143,7 @@ def plot(results, args):
             axes.plot([line["step"] for line in history], [line["loss"] for line in history], color=colour, label=label)
     axes.set(xlabel="step", ylabel=f"training loss, mean of {args.every} steps")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2)
     path = os.path.join(args.out, "vgg_warm_start.png")
     figure.savefig(path, dpi=120)
     print(f"the curves: {path}")
