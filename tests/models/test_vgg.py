@@ -195,7 +195,7 @@ def test_the_papers_networks_start_with_0_01_and_torchvisions_with_hes(build, mo
 def test_each_weight_is_drawn_once(monkeypatch):
     drawn, draw = [], nn.init._draw
     monkeypatch.setattr(
-        nn.init, "_draw", lambda tensor, how: nn.init._left_out or drawn.append(id(tensor)) or draw(tensor, how)
+        nn.init, "_draw", lambda tensor, how: nn.init._is_left_out() or drawn.append(id(tensor)) or draw(tensor, how)
     )
     model = VGG(SMALL, hidden=5, pooled=1)
     assert drawn == [id(p) for name, p in model.named_parameters() if name.endswith("weight")]
