@@ -8,6 +8,7 @@ only faster.
 import bisect
 import itertools
 import math
+import operator
 
 import numpy as np
 
@@ -203,6 +204,19 @@ def check_indices(name, indices, length):
         valid = f"valid are {-length} to {length - 1}" if length else "there is none"
         raise IndexError(f"{name}: index {indices[outside][0]} is out of range for {length} samples; {valid}")
     return np.where(indices < 0, indices + length, indices) if indices.min() < 0 else indices
+
+
+def check_integer(owner, name, value, least):
+    """An option's value as an int, at least `least`; no bool and no float."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{owner}: {name} must be an integer, got {value!r}")
+    if number < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {number}")
+    return number
 
 
 def seed_sequence(name, seed, *spawn_key):

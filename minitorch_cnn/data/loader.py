@@ -8,14 +8,13 @@ Workers are threads: NumPy lets go of the interpreter's lock while it copies and
 """
 
 import itertools
-import operator
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from .collate import default_collate
-from .dataset import SHUFFLE, seed_sequence
+from .dataset import SHUFFLE, check_integer, seed_sequence
 
 
 class DataLoader:
@@ -63,12 +62,12 @@ class DataLoader:
         if collate_fn is not None and not callable(collate_fn):
             raise TypeError(f"DataLoader: collate_fn must be a function of a list of samples, got {collate_fn!r}")
         self.dataset = dataset
-        self.batch_size = _integer("batch_size", batch_size, 1)
+        self.batch_size = check_integer("DataLoader", "batch_size", batch_size, 1)
         self.shuffle = _flag("shuffle", shuffle)
-        self.num_workers = _integer("num_workers", num_workers, 0)
+        self.num_workers = check_integer("DataLoader", "num_workers", num_workers, 0)
         self.collate_fn = collate_fn
         self.drop_last = _flag("drop_last", drop_last)
-        self.prefetch_factor = _integer("prefetch_factor", prefetch_factor, 1)
+        self.prefetch_factor = check_integer("DataLoader", "prefetch_factor", prefetch_factor, 1)
         if seed is not None:
             seed_sequence("DataLoader", seed)  # complains about a bad one now, and not in the loop
         self.seed = seed
@@ -88,7 +87,7 @@ class DataLoader:
 
     def set_epoch(self, epoch):
         """Let the next loop be that of `epoch`, from its first batch on."""
-        self._next = (_integer("epoch", epoch, 0), 0)
+        self._next = (check_integer("DataLoader", "epoch", epoch, 0), 0)
         self._running = None
 
     def state_dict(self):
@@ -119,7 +118,10 @@ class DataLoader:
             raise ValueError(
                 f"DataLoader: no state of a loader: keys missing or unexpected: {', '.join(sorted(map(str, unlike)))}"
             )
-        epoch, batch = _integer("epoch", state["epoch"], 0), _integer("batch", state["batch"], 0)
+        epoch, batch = (
+            check_integer("DataLoader", "epoch", state["epoch"], 0),
+            check_integer("DataLoader", "batch", state["batch"], 0),
+        )
         here = (self.batch_size, len(self.dataset))
         if batch and (state["batch_size"], state["samples"]) != here:  # at the start of an epoch any batches will do
             raise ValueError(
@@ -188,18 +190,6 @@ def epoch_order(n, epoch, seed=None):
     (array([3, 4, 1, 2, 0]), array([1, 3, 4, 0, 2]))
     """
     return np.random.Generator(np.random.PCG64(seed_sequence("DataLoader", seed, SHUFFLE, epoch))).permutation(n)
-
-
-def _integer(name, value, least):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"DataLoader: {name} must be an integer, got {value!r}")
-    if number < least:
-        raise ValueError(f"DataLoader: {name} must be at least {least}, got {number}")
-    return number
 
 
 def _flag(name, value):

@@ -17,7 +17,6 @@ import glob
 import io
 import itertools
 import json
-import operator
 import os
 import re
 import tarfile
@@ -27,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .collate import default_collate
-from .dataset import seed_sequence
+from .dataset import check_integer, seed_sequence
 from .decode import EXTENSIONS, DataError, decode_image
 from .image_folder import prepare
 
@@ -99,9 +98,9 @@ class TarShards:
         skip_corrupt=False,
     ):
         self.shards = find_shards(shards)
-        self.batch_size = _integer("batch_size", batch_size, 1)
-        self.buffer = _integer("buffer", buffer, 1)
-        self.num_workers = _integer("num_workers", num_workers, 0)
+        self.batch_size = check_integer("TarShards", "batch_size", batch_size, 1)
+        self.buffer = check_integer("TarShards", "buffer", buffer, 1)
+        self.num_workers = check_integer("TarShards", "num_workers", num_workers, 0)
         self.fields = (fields,) if isinstance(fields, str) else tuple(fields)
         unknown = [field for field in self.fields if field != "image" and field.rsplit(".")[-1] not in _DECODERS]
         if unknown or not self.fields:
@@ -128,7 +127,7 @@ class TarShards:
 
     def set_epoch(self, epoch):
         """Let the next loop be that of `epoch`, from its first batch on."""
-        self._next, self._running = (_integer("epoch", epoch, 0), 0), None
+        self._next, self._running = (check_integer("TarShards", "epoch", epoch, 0), 0), None
 
     def state_dict(self):
         """Where the loop that began last stands, in plain numbers: its epoch, and the batches that it has given or passed over.
@@ -149,7 +148,10 @@ class TarShards:
             raise ValueError(
                 f"TarShards: no state of TarShards: keys missing or unexpected: {', '.join(sorted(map(str, unlike)))}"
             )
-        epoch, batch = _integer("epoch", state["epoch"], 0), _integer("batch", state["batch"], 0)
+        epoch, batch = (
+            check_integer("TarShards", "epoch", state["epoch"], 0),
+            check_integer("TarShards", "batch", state["batch"], 0),
+        )
         if batch and (state["batch_size"], state["shards"]) != (self.batch_size, len(self.shards)):
             raise ValueError(
                 f"TarShards: the state is from the middle of epoch {epoch} (after batch {batch}) with batch_size "
@@ -357,15 +359,3 @@ def read_shard(path):
 
 def _fail(error):
     raise error
-
-
-def _integer(name, value, least):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise TypeError(f"TarShards: {name} must be an integer, got {value!r}")
-    if number < least:
-        raise ValueError(f"TarShards: {name} must be at least {least}, got {number}")
-    return number
