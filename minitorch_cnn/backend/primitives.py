@@ -201,6 +201,22 @@ def separable_map(x, rows, columns):
     return form(x).separable_map(x, rows, columns)
 
 
+# augmentation ---------------------------------------------------------------------------------------------------------
+
+
+def uniform(keys, count, dtype):
+    """(N, count) random numbers from 0 to below 1: number k of row n is a hash of keys[n] (uint64) and k."""
+    return form(keys).uniform(keys, count, dtype)
+
+
+def warp(x, steps, size, interpolation):
+    """(N, C, H, W) uint8 or float -> (N, C, *size): each pixel from the place in x to which the steps lead (warp_step.py).
+
+    steps: a list of `Step`, the first one's input is x. interpolation: "nearest", "bilinear" or "bicubic" (Keys, a = -0.75).
+    """
+    return form(x).warp(x, steps, size, interpolation)
+
+
 # optimisers -----------------------------------------------------------------------------------------------------------
 #
 # One step of one parameter. All arrays have param's shape and dtype, and all but grad are changed in place; lr and the other

@@ -10,6 +10,8 @@ from .norm import *
 from .optim import *
 from .pool import *
 from .resize import *
+from .uniform import *
+from .warp import *
 from . import memory
 
 memory.keep_freed_memory()

@@ -20,3 +20,5 @@ from .norm import *
 from .optim import *
 from .pool import *
 from .resize import *
+from .uniform import *
+from .warp import *

@@ -13,3 +13,5 @@ from .norm import *
 from .optim import *
 from .pool import *
 from .resize import *
+from .uniform import *
+from .warp import *

@@ -1,0 +1,94 @@
+"""The random numbers of a batch: those of sample i in epoch e depend on (seed, e, i), and on nothing else.
+
+There is no generator that moves on from sample to sample. Number k of a sample is a hash of (seed, e, i, k), splitmix64 (Steele,
+Lea, Flood 2014), so it doesn't matter in which batch the sample is, which samples came before, or who asks on which device.
+"""
+
+import numpy as np
+
+from ..backend import cpu, random
+from ..backend.cpu.uniform import GOLDEN, mix
+
+AHEAD = 32  # numbers a sample that are made at once: one call for a whole recipe costs less than one for each transform
+
+
+class Draws:
+    """Random numbers for the samples of a batch, each request the next ones of every sample's own stream.
+
+    A transform must always ask for the same, whatever comes out: what the next one gets depends on how many were asked for.
+
+    Args:
+        ids: the samples' numbers in their dataset, (N,) integers from 0 on.
+        epoch: an integer from 0 on.
+        seed: None takes that of `mt.manual_seed` which is in force.
+
+    >>> Draws([3, 7], epoch=1, seed=5).uniform().tolist() == [Draws([i], epoch=1, seed=5).uniform()[0] for i in (3, 7)]
+    True
+    """
+
+    def __init__(self, ids, epoch=0, seed=None):
+        seed = random.seed() if seed is None else seed
+        stream = np.array([seed % 2**64], np.uint64)
+        for number in (np.array([epoch], np.uint64), np.asarray(ids).astype(np.uint64)):
+            stream = mix(mix(stream) + number * GOLDEN)  # (1,), then (N,)
+        self.streams = stream
+        self.made = np.empty((len(stream), 0))
+        self.used = 0
+
+    def __len__(self):
+        return len(self.streams)
+
+    def numbers(self, count):
+        """(N, count) from 0 to below 1, float64."""
+        end = self.used + count
+        if end > self.made.shape[1]:
+            self.made = cpu.uniform(self.streams, -(-end // AHEAD) * AHEAD, np.float64)
+        numbers = self.made[:, self.used : end]
+        self.used = end
+        return numbers
+
+    def uniform(self, low=0.0, high=1.0):
+        """(N,) from low to below high."""
+        return low + (high - low) * self.numbers(1)[:, 0]
+
+    def chance(self, p):
+        """(N,) True with probability p."""
+        return self.numbers(1)[:, 0] < p
+
+    def integers(self, low, high):
+        """(N,) integers from low to high, both included."""
+        return low + np.floor(self.numbers(1)[:, 0] * (high - low + 1)).astype(np.int64)
+
+    def normal(self):
+        """(N,) of mean 0 and variance 1, by Box and Muller's formula."""
+        u, v = self.numbers(2).T
+        return np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+
+    def beta(self, alpha):
+        """(N,) of the distribution Beta(alpha, alpha), from 0 to 1."""
+        return beta_quantile(self.numbers(1)[:, 0], alpha)
+
+    def order(self, count):
+        """(N, count): the numbers from 0 to count - 1, in a random order for each sample."""
+        return np.argsort(self.numbers(count), axis=1)
+
+    def keys(self):
+        """(N,) uint64: a stream of its own for each sample, for what needs a number for every pixel."""
+        return (self.numbers(1)[:, 0] * 2.0**53).astype(np.uint64)
+
+
+def beta_quantile(u, alpha):
+    """The value below which a variable of Beta(alpha, alpha) is with probability u.
+
+    The density, x**(alpha-1) (1-x)**(alpha-1), may be infinite at 0. In t = x**alpha it is (1 - t**(1/alpha))**(alpha-1), which is
+    smooth from x = 0 to 1/2; the other half is its mirror image.
+
+    >>> beta_quantile(np.array([0.25, 0.5, 0.9]), 1.0).round(6).tolist()  # Beta(1, 1) is the uniform distribution
+    [0.25, 0.5, 0.9]
+    """
+    t = np.linspace(0, 0.5**alpha, 2049)
+    density = (1 - t ** (1 / alpha)) ** (alpha - 1)
+    area = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    low = np.minimum(u, 1 - u)
+    x = np.interp(2 * low * area[-1], area, t) ** (1 / alpha)
+    return np.where(u <= 0.5, x, 1 - x)

@@ -1,0 +1,39 @@
+"""One step of a geometric transform: where each pixel of its output comes from in its input.
+
+Places count in pixels: (x, y) = (j, i) is the middle of the pixel in row i and column j. A chain of steps is walked backwards, from
+a pixel of the last one's output to a place in the first one's input, and only there is the image looked at: one sampling pass,
+however many steps there are.
+
+    kind            numbers of a sample                    where the output's (x, y) comes from
+    "projective"    a b c d e f g h i                      ((a x + b y + c) / w, (d x + e y + f) / w),  w = g x + h y + i
+    "table"         a place for each row, then column      (columns[x], rows[y]), on straight lines between them
+    "lens"          cx cy fx fy k                          c + f * u * (1 + k r2 + k r2**2),  u = (x, y) - c over f,  r2 = u . u
+    "displacement"  factor                                 (x, y) + factor * field[:, y, x], bilinear between pixels
+
+Whatever comes from outside of a step's input follows its border rule:
+
+    "constant"      lost: it shows that step's fill. In the chain's first step each pixel of the interpolation by itself
+    "reflect"       mirrored about the middle of the outermost pixels (OpenCV's REFLECT_101)
+    "symmetric"     mirrored about the outer edges
+    "edge"          the nearest pixel there is
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Step(NamedTuple):
+    kind: str
+    numbers: np.ndarray  # (N, as the kind has it) float64, on the CPU whatever the device
+    input_size: tuple  # (H, W)
+    output_size: tuple  # (H, W)
+    border: str = "constant"
+    fill: tuple = (0.0,)  # one number for each channel, or one for all
+    field: object = None  # of a displacement: (N, 2, H, W) of its output, x first, where the images are
+
+
+BORDERS = ("constant", "reflect", "symmetric", "edge")
+KINDS = ("projective", "table", "lens", "displacement")
+# how many pixels around floor(place) an interpolation looks at: from floor - (taps/2 - 1) to floor + taps/2
+TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4}
