@@ -23,7 +23,8 @@ def join(chain):
     """The same chain in fewer steps: matrices that follow each other are multiplied, where that loses nothing.
 
     In between, what comes from outside of the inner image gets that step's border. This may only be left out for a sample whose
-    output looks at the inside alone (crops, mirroring), or if outside there is outside of the image before, too, with the same border.
+    output looks at the inside alone (crops, mirroring), or if outside there is outside of the image before, too, with the
+    same border.
     """
     joined = list(chain[:1])
     for step in chain[1:]:
