@@ -301,6 +301,47 @@ _BY_FILE = [
         ("- self.factor * backend.array_module(grad)", "- backend.array_module(grad)", "pos_weight forgotten backward"),
         ("return grad * (self.x + self.x)", "return grad * self.x", "the square's 2 forgotten"),
     ]),
+    ("augment", ("tests/augment/test_draws.py",), "augment/draws.py", [
+        ("stream = mix(mix(stream) + number * GOLDEN)", "stream = mix(stream) + number * GOLDEN",
+         "streams of neighbouring ids overlap"),
+        ("self.made[:, self.used : end]", "self.made[:, :count]", "every request gets the first numbers again"),
+    ]),
+    ("augment", ("tests/augment/test_compose.py",), "augment/compose.py", [
+        ("t.restrict(t.parameters(draws, always=True), applied & (choice == k))",
+         "t.restrict(t.parameters(draws), applied & (choice == k))", "OneOf: the chosen one's p is one more chance"),
+        ('own = [t.restrict(p, mask) for t, p in zip(self.transforms, params["transforms"])]',
+         'own = params["transforms"]', "a restricted container still applies its transforms"),
+    ]),
+    ("augment", ("tests/augment/test_geometry.py",), "augment/geometry.py", [
+        ("            if inside.all():\n", "            if True:\n", "a turned crop shows what was cut off"),
+        ("step[4:6] == before[4:6] and step.border", "step.border", "joined steps show the first one's fill"),
+        ("forward(x - 0.5, y - 0.5, step, n)", "forward(x, y, step, n)", "boxes' edges taken for pixels' middles"),
+        ("        x, y = u, v\n", "        x, y = x, y\n", "keypoints move by the last step alone"),
+    ]),
+    ("augment", ("tests/augment/test_crop_flip_affine.py",), "augment/crop.py", [
+        ('np.floor(params["top"] * (H - h + 1))', 'np.floor(params["top"] * (H - h))', "the last place never comes"),
+    ]),
+    ("augment", ("tests/augment/test_crop_flip_affine.py",), "augment/affine.py", [
+        ("center[0] - 0.5, center[1] - 0.5", "center[0], center[1]", "center half a pixel off"),
+    ]),
+    ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp.py", [
+        ("stop if stop >= 0 else None", "stop", "a mirrored window from the first pixel on is empty"),
+        ("beyond = 3.0 if step is steps[0] else 0.5", "beyond = 3.0", "outside of an inner image is seen"),
+        ("~np.asarray(gone)", "True", "a pixel lost twice has the first step's fill"),
+    ]),
+    ("augment", ("tests/augment/test_mix.py",), "augment/mix.py", [
+        ("np.clip(np.concatenate([middle - sides, middle + sides], axis=1), 0, [W, H, W, H])",
+         "np.clip(np.concatenate([middle - sides, middle + sides], axis=1), 0, [H, W, H, W])", "width and height"),
+    ]),
+    ("augment", ("tests/augment/test_color.py",), "backend/cpu/color.py", [
+        ("    grey *= 1 - factor\n", "    grey *= factor\n", "saturation: the weights of the blend"),
+        ("rows.sum(1, dtype=np.float64).astype(grey.dtype)[:, None]", "rows.sum(1)[:1, None].astype(grey.dtype)",
+         "contrast: one mean for all images"),
+    ]),
+    ("augment", ("tests/augment/test_resized.py",), "augment/resize.py", [
+        ("(np.arange(size) + 0.5) * scale[:, None]", "np.arange(size) * scale[:, None]", "half a pixel off"),
+        ("        weights /= weights.sum(axis=2, keepdims=True)\n", "", "the weights at the edges aren't 1 in sum"),
+    ]),
 ]
 # fmt: on
 

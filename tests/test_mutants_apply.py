@@ -18,6 +18,6 @@ def test_each_mistake_has_one_place_and_makes_python(mutant):
 
 def test_there_are_enough_of_each_family_and_none_twice():
     assert len(MUTANTS) >= 60
-    assert set(Counter(m.family for m in MUTANTS)) == {"conv", "pool", "lrn", "norm", "loss"}
+    assert set(Counter(m.family for m in MUTANTS)) == {"conv", "pool", "lrn", "norm", "loss", "augment"}
     assert min(Counter(m.family for m in MUTANTS).values()) >= 10
     assert len({(m.file, m.old, m.new) for m in MUTANTS}) == len(MUTANTS)

@@ -5,7 +5,18 @@ sampling pass (geometry.py, batch.py). The names are torchvision's, or albumenta
 """
 
 from .affine import *
+from .blur import *
+from .color import *
 from .compose import Compose, OneOf, RandomApply, SomeOf
 from .crop import *
+from .distort import *
+from .erase import *
 from .flip import *
+from .mix import *
+from .noise import *
+from .normalize import *
+from .policy import *
+from .pregenerate import *
+from .resize import *
+from .tone import *
 from .transform import Transform

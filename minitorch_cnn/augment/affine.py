@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..backend.warp_step import TAPS
+from .check import fill_value, interval, one_of, probability, two
 from .geometry import projective
-from .transform import Transform, fill_value, interval, one_of, probability
+from .transform import Transform
 
 __all__ = ["Affine", "Perspective", "RandomAffine", "RandomPerspective", "RandomRotation", "Rotate"]
 
@@ -34,12 +35,14 @@ class Affine(Transform):
     ):
         super().__init__(p)
         self.degrees = interval(self.name, "degrees", degrees)
-        self.translate = None if translate is None else tuple(probability(self.name, "translate", t) for t in translate)
-        self.scale = None if scale is None else interval(self.name, "scale", scale, around=1.0, low=1e-6)
+        self.translate = None if translate is None else two(self.name, "translate", translate)
+        for part in self.translate or ():
+            probability(self.name, "translate", part)
+        self.scale = None if scale is None else interval(self.name, "scale", two(self.name, "scale", scale), low=1e-6)
         self.shear = None if shear is None else shear_ranges(self.name, shear)
         self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
         self.fill = fill_value(self.name, fill)
-        self.center = center
+        self.center = None if center is None else two(self.name, "center", center)
 
     def draw(self, draws):
         a, b = self.translate or (0.0, 0.0)
@@ -76,7 +79,7 @@ class Rotate(Transform):
         super().__init__(p)
         self.degrees = interval(self.name, "degrees", degrees)
         self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
-        self.center = center
+        self.center = None if center is None else two(self.name, "center", center)
         self.fill = fill_value(self.name, fill)
 
     def draw(self, draws):
@@ -156,7 +159,7 @@ def perspective_matrix(start, end):
         axis=1,
     )
     right = np.concatenate([u, v], axis=1)[..., None]  # (N, 8, 1)
-    eight = np.linalg.solve(left, right)[..., 0]
+    eight = (np.linalg.pinv(left) @ right)[..., 0]  # of corners on a line there are many, or none: the least squares
     matrix = np.concatenate([eight, np.ones((N, 1))], axis=1).reshape(N, 3, 3)
     there, back = np.eye(3), np.eye(3)
     there[:2, 2], back[:2, 2] = 0.5, -0.5

@@ -11,6 +11,7 @@ from ..backend import primitives as P
 from .geometry import join, moved_boxes, moved_points
 
 KINDS = ("masks", "boxes", "keypoints")
+DTYPES = (np.uint8, np.float32, np.float64)  # of what can be sampled
 ORDER = ("nearest", "bilinear", "bicubic")
 
 
@@ -22,7 +23,10 @@ class Batch:
     """
 
     def __init__(self, images, labels=None, targets=None, name="augment"):
-        self.images, self.labels = images, labels
+        self.images, self.labels, self.name = images, labels, name
+        if labels is not None and (not backend.is_array(labels) or len(labels) != len(images)):
+            found = f"{len(labels)}" if backend.is_array(labels) else type(labels).__name__
+            raise ValueError(f"{name}: labels must be an array of {len(images)}, one an image, got {found}")
         self.N, self.channels = images.shape[:2]
         self.size = images.shape[2:]
         self.targets = None if targets is None else check_targets(targets, images.shape, name)
@@ -31,31 +35,52 @@ class Batch:
     def add(self, steps, interpolation="nearest"):
         """Geometric steps; `interpolation` is what they need (those that move pixels by whole numbers need "nearest")."""
         if steps:
-            self.chain += steps
+            self.chain += [self.filled(step) for step in steps]
             self.size = tuple(steps[-1].output_size)
             self.interpolation = max(self.interpolation, interpolation, key=ORDER.index)
+
+    def filled(self, step):
+        """The step with a fill that images of uint8 can have."""
+        if self.images.dtype != np.uint8 or step.border != "constant":
+            return step
+        if not 0 <= min(step.fill) <= max(step.fill) <= 255:
+            raise ValueError(f"{self.name}: fill must be from 0 to 255 for images of uint8, got {step.fill}")
+        return step._replace(fill=tuple(map(round, step.fill)))
 
     def finish(self):
         """Make the steps that wait."""
         if not self.chain:
             return
-        steps, interpolation = join(self.chain), self.interpolation
-        self.images = P.warp(self.images, steps, self.size, interpolation)
+        self.images = P.warp(self.images, join(self.chain), self.size, self.interpolation)
+        self.move_targets(self.chain)
+        self.chain, self.interpolation = [], "nearest"
+
+    def replace(self, images, steps, mask_steps=None):
+        """Images of another size that a transform made itself, after `finish`.
+
+        Args:
+            steps: the way from their pixels to those before, which the targets follow.
+            mask_steps: that for masks, if it is another one.
+        """
+        self.images, self.size = images, images.shape[2:]
+        self.move_targets(steps, mask_steps)
+
+    def move_targets(self, steps, mask_steps=None):
         for kind in self.targets or ():
             given = self.targets[kind]
             if kind == "masks":
-                black = [step._replace(fill=(0.0,)) for step in steps]
-                self.targets[kind] = P.warp(given, black, self.size, "nearest")
+                black = [step._replace(fill=(0.0,)) for step in join(mask_steps or steps)]
+                numbers = given if given.dtype in DTYPES else given.astype(np.float64)  # of integers: exact up to 2**53
+                self.targets[kind] = P.warp(numbers, black, self.size, "nearest").astype(given.dtype, copy=False)
             else:
                 move = moved_boxes if kind == "boxes" else moved_points
-                self.targets[kind] = [move(rows, self.chain, n) for n, rows in enumerate(given)]
-        self.chain, self.interpolation = [], "nearest"
+                self.targets[kind] = [move(rows, steps, n) for n, rows in enumerate(given)]
 
 
 def check_targets(targets, shape, name):
-    unknown = set(targets) - set(KINDS)
-    if unknown:
-        raise ValueError(f"{name}: targets may have {', '.join(KINDS)}, not {', '.join(sorted(map(str, unknown)))}")
+    if not isinstance(targets, dict) or set(targets) - set(KINDS):
+        found = ", ".join(map(str, targets)) if isinstance(targets, dict) else type(targets).__name__
+        raise ValueError(f"{name}: targets must be a dictionary with any of {', '.join(KINDS)}, got {found}")
     checked = dict(targets)
     if "masks" in targets:
         masks = targets["masks"]
@@ -70,14 +95,20 @@ def check_targets(targets, shape, name):
             )
     for kind, columns in (("boxes", 4), ("keypoints", 2)):
         if kind in targets:
-            rows = [
-                np.asarray(r, float).reshape(-1, columns) if np.size(r) == 0 else np.asarray(r, float)
-                for r in targets[kind]
-            ]
-            if len(rows) != shape[0] or any(r.ndim != 2 or r.shape[1] < columns for r in rows):
-                raise ValueError(
-                    f"{name}: {kind} must be a list of {shape[0]} arrays (n, {columns} or more), one an image; "
-                    f"got {[r.shape for r in rows][:8]}"
-                )
-            checked[kind] = rows
+            checked[kind] = check_rows(targets[kind], shape[0], kind, columns, name)
     return checked
+
+
+def check_rows(given, N, kind, columns, name):
+    """A list of N float arrays (n, columns or more)."""
+    try:
+        rows = [np.asarray(r, float) for r in given]
+    except (TypeError, ValueError):
+        rows = []
+    rows = [r.reshape(0, columns) if r.size == 0 and r.ndim != 2 else r for r in rows]
+    if len(rows) != N or any(r.ndim != 2 or r.shape[1] < columns for r in rows):
+        found = [r.shape for r in rows][:8] or type(given).__name__
+        raise ValueError(
+            f"{name}: {kind} must be a list of {N} arrays (n, {columns} or more), one an image; got {found}"
+        )
+    return rows

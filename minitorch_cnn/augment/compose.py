@@ -1,8 +1,11 @@
 """Transforms made of transforms: all of a list, one of them, some of them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from .transform import Transform, natural
+from .check import natural
+from .transform import Transform
 
 
 class Container(Transform):
@@ -10,17 +13,23 @@ class Container(Transform):
 
     def __init__(self, transforms, p=1.0):
         super().__init__(p)
-        self.transforms = list(transforms)
+        self.transforms = list(transforms) if isinstance(transforms, Iterable) else []
         if not self.transforms or not all(isinstance(t, Transform) for t in self.transforms):
             raise TypeError(f"{self.name}: give a list of one or more transforms, got {transforms!r}")
 
     def change(self, batch, params):
+        if len(params.get("transforms", ())) != len(self.transforms):
+            raise ValueError(f"{self.name}: the parameters are those of another transform: {params!r:.200}")
         for transform, own in zip(self.transforms, params["transforms"]):
+            if batch.images.ndim != 4:
+                raise ValueError(
+                    f"{transform.name}: stands after FiveCrop or TenCrop, which must be the last; images.shape={batch.images.shape}"
+                )
             transform.change(batch, own)
 
     def restrict(self, params, mask):
         own = [t.restrict(p, mask) for t, p in zip(self.transforms, params["transforms"])]
-        return {**params, "applied": params["applied"] & mask, "transforms": own}
+        return {**super().restrict(params, mask), "transforms": own}
 
     def __repr__(self):
         inner = "".join(f"    {line}\n" for t in self.transforms for line in f"{t!r},".split("\n"))
@@ -37,9 +46,11 @@ class Compose(Container):
     """
 
     def parameters(self, draws, always=False):
-        applied = draws.chance(self.p) | always
-        own = [t.restrict(t.parameters(draws), applied) for t in self.transforms]
-        return {"applied": applied, "transforms": own}
+        applied, certain = self.chosen(draws, always)
+        own = [t.parameters(draws) for t in self.transforms]
+        if not certain:
+            own = [t.restrict(p, applied) for t, p in zip(self.transforms, own)]
+        return {"applied": applied, "certain": certain, "transforms": own}
 
 
 class RandomApply(Compose):
@@ -52,7 +63,7 @@ class RandomApply(Compose):
 class OneOf(Container):
     """With probability p one of the transforms, chosen in proportion to their own p (albumentations).
 
-    The images must have the same size whichever is chosen.
+    None of them may change the size of the images.
     """
 
     def __init__(self, transforms, p=0.5):
@@ -61,17 +72,17 @@ class OneOf(Container):
             raise ValueError(f"{self.name}: the transforms' probabilities are all 0")
 
     def parameters(self, draws, always=False):
-        applied = draws.chance(self.p) | always
+        applied, certain = self.chosen(draws, always)
         weights = np.cumsum([t.p for t in self.transforms])
         choice = np.searchsorted(weights, draws.uniform(0, weights[-1]), side="right")
         own = [
             t.restrict(t.parameters(draws, always=True), applied & (choice == k)) for k, t in enumerate(self.transforms)
         ]
-        return {"applied": applied, "choice": choice, "transforms": own}
+        return {"applied": applied, "certain": certain, "choice": choice, "transforms": own}
 
 
 class SomeOf(Container):
-    """With probability p, n different ones of the transforms, in the order of the list; each is then applied (albumentations)."""
+    """With probability p, n different ones of the transforms, in the order of the list, each with its own p (albumentations)."""
 
     def __init__(self, transforms, n=1, p=1.0):
         super().__init__(transforms, p)
@@ -80,10 +91,8 @@ class SomeOf(Container):
             raise ValueError(f"{self.name}: n is {n}, but there are {len(self.transforms)} transforms")
 
     def parameters(self, draws, always=False):
-        applied = draws.chance(self.p) | always
+        applied, certain = self.chosen(draws, always)
         order = draws.order(len(self.transforms))  # (N, transforms): the place of each in a random order
         chosen = order < self.n
-        own = [
-            t.restrict(t.parameters(draws, always=True), applied & chosen[:, k]) for k, t in enumerate(self.transforms)
-        ]
-        return {"applied": applied, "chosen": chosen, "transforms": own}
+        own = [t.restrict(t.parameters(draws), applied & chosen[:, k]) for k, t in enumerate(self.transforms)]
+        return {"applied": applied, "certain": certain, "chosen": chosen, "transforms": own}

@@ -4,8 +4,9 @@ import numpy as np
 
 from ..backend import array_module
 from ..backend.warp_step import BORDERS
+from .check import fill_value, natural, one_of, pair
 from .geometry import projective
-from .transform import Transform, fill_value, natural, one_of, pair
+from .transform import Transform
 
 __all__ = ["CenterCrop", "FiveCrop", "Pad", "RandomCrop", "TenCrop"]
 
@@ -30,13 +31,9 @@ class Pad(Transform):
         self.padding_mode = one_of(self.name, "padding_mode", padding_mode, BORDERS)
 
     def change(self, batch, params):
-        left, top, right, bottom = self.padding
-        (H, W), here = batch.size, params["applied"]
-        same_size(self, batch.size, (H + top + bottom, W + left + right), here)
-        moved = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], float)
-        fill = fill_value(self.name, self.fill, batch.channels)
-        larger = (H + top + bottom, W + left + right)
-        batch.add([projective(moved, here, batch.size, larger, self.padding_mode, fill)])
+        step = padded(self, batch, self.padding, params["applied"])
+        same_size(self, batch.size, step.output_size, params)
+        batch.add([step])
 
 
 class RandomCrop(Transform):
@@ -69,16 +66,16 @@ class RandomCrop(Transform):
 
     def change(self, batch, params):
         h, w = self.size
-        all_of_them = {"applied": np.ones(batch.N, bool)}
         before = batch.size
         if self.padding is not None:
-            Pad(self.padding, self.fill, self.padding_mode).change(batch, all_of_them)
+            batch.add([padded(self, batch, self.padding, params["applied"])])
         H, W = batch.size
         if self.pad_if_needed and (H < h or W < w):
-            Pad((max(w - W, 0), max(h - H, 0)), self.fill, self.padding_mode).change(batch, all_of_them)
+            below, beside = max(h - H, 0), max(w - W, 0)
+            batch.add([padded(self, batch, (beside, below, beside, below), params["applied"])])
             H, W = batch.size
         fits(self, self.size, batch.size)
-        same_size(self, before, self.size, params["applied"])
+        same_size(self, before, self.size, params)
         top, left = np.floor(params["top"] * (H - h + 1)), np.floor(params["left"] * (W - w + 1))
         batch.add([window(top, left, params["applied"], batch.size, self.size)])
 
@@ -99,7 +96,7 @@ class CenterCrop(Transform):
 
     def change(self, batch, params):
         fits(self, self.size, batch.size)
-        same_size(self, batch.size, self.size, params["applied"])
+        same_size(self, batch.size, self.size, params)
         top, left = (round((have - want) / 2) for have, want in zip(batch.size, self.size))
         batch.add([window(np.full(batch.N, top), np.full(batch.N, left), params["applied"], batch.size, self.size)])
 
@@ -125,7 +122,7 @@ class FiveCrop(Transform):
     def change(self, batch, params):
         if batch.targets:
             raise ValueError(f"{self.name}: makes several images of one, which targets can't follow")
-        if not params["applied"].all():
+        if not certain(params):
             raise ValueError(f"{self.name}: makes several images of one, so it can't be applied to some images only")
         batch.finish()
         images = batch.images
@@ -153,6 +150,15 @@ def window(top, left, applied, input_size, output_size):
     return projective(matrix, applied, input_size, output_size)
 
 
+def padded(transform, batch, padding, applied):
+    """The step of (left, top, right, bottom) more pixels; a sample that isn't applied keeps its place, at the upper left."""
+    (H, W), (left, top, right, bottom) = batch.size, padding
+    moved = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], float)
+    fill = fill_value(transform.name, transform.fill, batch.channels)
+    larger = (H + top + bottom, W + left + right)
+    return projective(moved, applied, batch.size, larger, transform.padding_mode, fill)
+
+
 def fits(transform, crop, size):
     if crop[0] > size[0] or crop[1] > size[1]:
         raise ValueError(
@@ -161,8 +167,13 @@ def fits(transform, crop, size):
         )
 
 
-def same_size(transform, before, after, applied):
-    if tuple(before) != tuple(after) and not applied.all():
+def certain(params):
+    """Whether the parameters are of a transform that is always applied."""
+    return params.get("certain", params["applied"].all())
+
+
+def same_size(transform, before, after, params):
+    if tuple(before) != tuple(after) and not certain(params):
         raise ValueError(
             f"{transform.name}: makes images of {before[0]} x {before[1]} into {after[0]} x {after[1]}, so it can't be "
             "applied to some images only: a batch has one size"

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..backend import cpu, random
 from ..backend.cpu.uniform import GOLDEN, mix
+from .check import natural
 
 AHEAD = 32  # numbers a sample that are made at once: one call for a whole recipe costs less than one for each transform
 
@@ -26,8 +27,9 @@ class Draws:
     True
     """
 
-    def __init__(self, ids, epoch=0, seed=None):
-        seed = random.seed() if seed is None else seed
+    def __init__(self, ids, epoch=0, seed=None, name="Draws"):
+        seed = random.seed() if seed is None else natural(name, "seed", seed)
+        epoch = natural(name, "epoch", epoch) % 2**64
         stream = np.array([seed % 2**64], np.uint64)
         for number in (np.array([epoch], np.uint64), np.asarray(ids).astype(np.uint64)):
             stream = mix(mix(stream) + number * GOLDEN)  # (1,), then (N,)
@@ -53,6 +55,9 @@ class Draws:
 
     def chance(self, p):
         """(N,) True with probability p."""
+        if p in (0, 1):  # the commonest, and no number is needed; it counts as used
+            self.used += 1
+            return np.full(len(self), p == 1)
         return self.numbers(1)[:, 0] < p
 
     def integers(self, low, high):
@@ -80,15 +85,16 @@ class Draws:
 def beta_quantile(u, alpha):
     """The value below which a variable of Beta(alpha, alpha) is with probability u.
 
-    The density, x**(alpha-1) (1-x)**(alpha-1), may be infinite at 0. In t = x**alpha it is (1 - t**(1/alpha))**(alpha-1), which is
-    smooth from x = 0 to 1/2; the other half is its mirror image.
+    Its density x**(alpha-1) (1-x)**(alpha-1) is infinite at 0 where alpha < 1. In t = x**a, a = min(alpha, 1), it is
+    x**(alpha-a) (1-x)**(alpha-1), which is finite from x = 0 to 1/2; the other half is its mirror image.
 
     >>> beta_quantile(np.array([0.25, 0.5, 0.9]), 1.0).round(6).tolist()  # Beta(1, 1) is the uniform distribution
     [0.25, 0.5, 0.9]
     """
-    t = np.linspace(0, 0.5**alpha, 2049)
-    density = (1 - t ** (1 / alpha)) ** (alpha - 1)
+    a = min(alpha, 1.0)
+    t = np.linspace(0, 0.5**a, 2049)
+    x = t ** (1 / a)
+    density = x ** (alpha - a) * (1 - x) ** (alpha - 1)
     area = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
-    low = np.minimum(u, 1 - u)
-    x = np.interp(2 * low * area[-1], area, t) ** (1 / alpha)
-    return np.where(u <= 0.5, x, 1 - x)
+    low = np.interp(2 * np.minimum(u, 1 - u) * area[-1], area, t) ** (1 / a)
+    return np.where(u <= 0.5, low, 1 - low)

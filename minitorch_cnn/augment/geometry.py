@@ -7,7 +7,7 @@ output's (x, y, 1) to the input's. Points (boxes, keypoints) go the other way, f
 import numpy as np
 
 from .. import backend
-from ..backend.cpu import warp as cpu_warp
+from ..backend.cpu.warp import one_step
 from ..backend.warp_step import Step
 
 NEARLY = 1e-6  # pixels; what rounding in a matrix may move a corner by
@@ -32,8 +32,10 @@ def join(chain):
         if step.kind == before.kind == "projective":
             inside = lies_inside(step.numbers, step.output_size, step.input_size)
             if not inside.all() and step[4:6] == before[4:6] and step.border == "constant":
-                back = np.linalg.inv(before.numbers.reshape(-1, 3, 3)).reshape(-1, 9)
-                inside = inside | lies_inside(back, before.input_size, before.output_size)
+                matrix = before.numbers.reshape(-1, 3, 3)
+                regular = np.abs(np.linalg.det(matrix)) > 1e-9
+                back = np.linalg.inv(np.where(regular[:, None, None], matrix, np.eye(3))).reshape(-1, 9)
+                inside = inside | (regular & lies_inside(back, before.input_size, before.output_size))
             if inside.all():
                 matrix = before.numbers.reshape(-1, 3, 3) @ step.numbers.reshape(-1, 3, 3)
                 joined[-1] = before._replace(numbers=matrix.reshape(-1, 9), output_size=step.output_size)
@@ -53,46 +55,89 @@ def lies_inside(numbers, size, around):
 
 
 def moved_points(rows, chain, n):
-    """Keypoints (n, 2 or more) of sample n after the chain; those that are outside are dropped."""
-    x, y = forward(rows[:, 0], rows[:, 1], chain, n)
-    H, W = chain[-1].output_size
-    inside = (x >= -0.5) & (x < W - 0.5) & (y >= -0.5) & (y < H - 0.5)
-    return np.column_stack([x, y, rows[:, 2:]])[inside]
+    """Keypoints (n, 2 or more) of sample n after the chain; those that leave the image on the way are dropped."""
+    x, y, kept = rows[:, 0], rows[:, 1], np.ones(len(rows), bool)
+    for step in chain:
+        u, v = forward(x, y, step, n)
+        back = one_step(alone(step, n), 0, u, v)
+        H, W = step.output_size
+        kept &= (u >= -0.5) & (u < W - 0.5) & (v >= -0.5) & (v < H - 0.5)
+        kept &= np.hypot(back[0] - x, back[1] - y) < 0.5  # else no pixel of the output shows it
+        x, y = u, v
+    return np.column_stack([x, y, rows[:, 2:]])[kept]
 
 
 def moved_boxes(rows, chain, n, points=9):
-    """Boxes (n, 4 or more) of sample n after the chain: the upright box around the moved edges, cut at the image's.
+    """Boxes (n, 4 or more) of sample n after the chain: the upright box around the moved edges, cut at the images' edges.
 
     Those that are empty then are dropped.
     """
+    if not len(rows):
+        return rows
     x1, y1, x2, y2 = (rows[:, k : k + 1] for k in range(4))  # (n, 1) each
     t = np.linspace(0, 1, points)
     along_x, along_y = x1 + t * (x2 - x1), y1 + t * (y2 - y1)  # (n, points)
     zeros = np.zeros_like(along_x)
     x = np.concatenate([along_x, along_x, x1 + zeros, x2 + zeros], axis=1)
     y = np.concatenate([y1 + zeros, y2 + zeros, along_y, along_y], axis=1)
-    x, y = forward(x - 0.5, y - 0.5, chain, n)  # edges lie half a pixel before the middle of the first one
-    H, W = chain[-1].output_size
-    x, y = np.clip(x + 0.5, 0, W), np.clip(y + 0.5, 0, H)
-    if not len(rows):
-        return rows
+    for step in chain:
+        x, y = forward(x - 0.5, y - 0.5, step, n)  # edges lie half a pixel before the middle of the first one
+        H, W = step.output_size
+        x, y = np.clip(x + 0.5, 0, W), np.clip(y + 0.5, 0, H)
     box = np.column_stack([x.min(1), y.min(1), x.max(1), y.max(1), rows[:, 4:]])
     return box[(box[:, 0] < box[:, 2]) & (box[:, 1] < box[:, 3])]
 
 
-def forward(x, y, chain, n):
-    """Where the points (x, y) of the first step's input are in the last one's output."""
-    for step in chain:
-        if step.kind == "projective":
-            inverse = np.linalg.inv(step.numbers[n].reshape(3, 3))
-            u, v, w = np.tensordot(inverse, np.stack([x, y, np.ones_like(x)]), 1)
-            x, y = u / w, v / w
-        else:  # find the point that the step maps to (x, y): begin there, and go by what is missing
-            if step.field is not None:
-                step = step._replace(field=backend.to_numpy(step.field).astype(float))
-            u, v = x, y
-            for _ in range(50):
-                s, t = cpu_warp.one_step(step, n, u, v)
-                u, v = u + (x - s), v + (y - t)
-            x, y = u, v
-    return x, y
+def forward(x, y, step, n):
+    """Where the points (x, y) of a step's input are in its output: what the step maps to them."""
+    numbers = step.numbers[n]
+    if step.kind == "projective":
+        matrix = numbers.reshape(3, 3)
+        inverse = np.linalg.inv(matrix) if np.linalg.det(matrix) else np.linalg.pinv(matrix)
+        u, v, w = np.tensordot(inverse, np.stack([x, y, np.ones_like(x)]), 1)
+        w = np.where(w == 0, np.finfo(float).tiny, w)
+        with np.errstate(over="ignore"):
+            return u / w, v / w
+    if step.kind == "table":
+        rows, columns = numbers[: step.output_size[0]], numbers[step.output_size[0] :]
+        return off_lines(columns, x), off_lines(rows, y)
+    if step.kind == "lens":
+        cx, cy, fx, fy, k = numbers
+        u, v = (x - cx) / fx, (y - cy) / fy
+        far = np.hypot(u, v)
+        shorter = unbent(far, k) / np.maximum(far, 1e-12)
+        return cx + fx * u * shorter, cy + fy * v * shorter
+    step = alone(step, n)
+    u, v = x, y  # begin there, and go by what is missing: the field is smooth
+    for _ in range(60):
+        s, t = one_step(step, 0, u, v)
+        u, v = u + (x - s) / 2, v + (y - t) / 2  # half of it: where the image is squeezed, more would go too far
+    return u, v
+
+
+def off_lines(table, x):
+    """The place in the table at which its value is x; the inverse of reading it on straight lines, for values that grow."""
+    if len(table) == 1:
+        return x - table[0]
+    i = np.clip(np.searchsorted(table, x, side="right") - 1, 0, len(table) - 2)
+    rise = table[i + 1] - table[i]
+    return i + (x - table[i]) / np.where(rise == 0, np.finfo(float).tiny, rise)
+
+
+def unbent(far, k):
+    """r with r (1 + k r^2 + k r^4) = far, by halving; where there is none, that of the largest."""
+    high = far.copy()
+    if k < 0:  # it grows up to where 1 + 3 k r^2 + 5 k r^4 = 0
+        high[...] = np.sqrt((-3 * k - np.sqrt(9 * k * k - 20 * k)) / (10 * k))
+    low = np.zeros_like(high)
+    for _ in range(60):
+        r = (low + high) / 2
+        below = r * (1 + k * r**2 + k * r**4) < far
+        low, high = np.where(below, r, low), np.where(below, high, r)
+    return high
+
+
+def alone(step, n):
+    """The step of sample n, on the CPU."""
+    field = None if step.field is None else backend.to_numpy(step.field[n : n + 1]).astype(float)
+    return step._replace(numbers=step.numbers[n : n + 1], field=field)

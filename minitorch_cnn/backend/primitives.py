@@ -217,6 +217,146 @@ def warp(x, steps, size, interpolation):
     return form(x).warp(x, steps, size, interpolation)
 
 
+def smooth_noise(keys, size, taps, dtype):
+    """(N, 2, H, W) random numbers from -1 to 1, each channel blurred by `taps` along both axes, mirrored at the ends.
+
+    keys (N,) uint64: a stream for each sample, of which number c*H*W + i*W + j is pixel (i, j) of channel c. taps: an odd count.
+    """
+    return form(keys).smooth_noise(keys, size, taps, dtype)
+
+
+def resample(x, rows, row_weights, columns, column_weights):
+    """y[n,c,i,j] = sum over k, m of row_weights[n,i,k] * column_weights[n,j,m] * x[n, c, rows[n,i]+k, columns[n,j]+m].
+
+    x (N, C, H, W) uint8 or float. On the CPU whatever the device: first taps (N or 1, OUT), integers that don't decrease along
+    OUT, and weights (N or 1, OUT, K). Every tap must lie inside the image. uint8 is rounded once, at the end, and cut to 0..255.
+    """
+    return form(x).resample(x, rows, row_weights, columns, column_weights)
+
+
+# colour and tone: images (N, C, H, W) of uint8, or float from 0 to 1; parameters are on the host, a row for each sample
+
+
+def color_jitter(x, factors, order):
+    """Brightness, contrast, saturation and hue by factors (N, 4), in the order (N, 4) of each sample: color_step.py.
+
+    C is 3, or 1 without saturation and hue. A sample whose factors are 1, 1, 1, 0 stays as it is.
+    """
+    return form(x).color_jitter(x, factors, order)
+
+
+def add_to_channels(x, amount):
+    """x[n, c] + amount[n, c], cut to 0 to 255 (the amount rounded first), or 0 to 1; a sample of zeros stays as it is."""
+    return form(x).add_to_channels(x, amount)
+
+
+def permute_channels(x, order):
+    """y[n, c] = x[n, order[n, c]]."""
+    return form(x).permute_channels(x, order)
+
+
+def normalize(x, scale, shift):
+    """x * scale[n, c] + shift[n, c], in float32 for uint8."""
+    return form(x).normalize(x, scale, shift)
+
+
+def look_up(x, tables):
+    """uint8: x's level in the sample's table (N, 256), or in the channel's (N, C, 256), uint8 on the host."""
+    return form(x).look_up(x, tables)
+
+
+def power(x, exponent):
+    """Float: max(x, 0) to the power of exponent[n]; a sample with 1 stays as it is."""
+    return form(x).power(x, exponent)
+
+
+def posterize(x, bits, applied):
+    """Only the upper bits[n] (0 to 8) of uint8; 2**bits[n] levels from 0 on of floats. Samples not `applied` (N,) stay."""
+    return form(x).posterize(x, bits, applied)
+
+
+def solarize(x, threshold, applied):
+    """255 - x, or 1 - x, where x >= threshold[n]. Samples not `applied` (N,) stay."""
+    return form(x).solarize(x, threshold, applied)
+
+
+def autocontrast(x, applied):
+    """(x - least) * top / (most - least) of each channel, top 255 (rounded down) or 1; one of one value stays."""
+    return form(x).autocontrast(x, applied)
+
+
+def equalize(x, applied):
+    """Each channel's levels (floats: 256 of them) spread so that all are about equally frequent, as Pillow does it."""
+    return form(x).equalize(x, applied)
+
+
+# blur, noise, erasing, mixing: parameters are on the host; samples that aren't `applied` (N,) stay
+
+
+def blur(x, rows, columns, applied):
+    """Weights down the columns, rows (N, KH), then along the rows, columns (N, KW), of each image; the border is mirrored.
+
+    Sizes are odd, the weights positive and the same from both ends. uint8: the sums down the columns are rounded to 1/16. With
+    weights that are multiples of 1/4096 and sum to 1 every form gives the same bits.
+    """
+    return form(x).blur(x, rows, columns, applied)
+
+
+def filter2d(x, kernels, applied):
+    """y[n,c,i,j] = sum over u,v of kernels[n,u,v] * x[n, c, i+u-KH//2, j+v-KW//2], the border is mirrored.
+
+    kernels (N, KH, KW), of odd sizes. uint8 is rounded and clipped; every form gives the same bits if weights are multiples of
+    1/65536.
+    """
+    return form(x).filter2d(x, kernels, applied)
+
+
+def sharpen(x, factors):
+    """x + (1 - factor) * (smooth - x), clipped; smooth is the mean of 3 x 3, the middle with weight 5 (rounded in uint8).
+
+    factors (N,): 1 keeps the image exactly. The outermost pixels stay; uint8 is cut off, not rounded.
+    """
+    return form(x).sharpen(x, factors)
+
+
+def add_noise(x, keys, table, applied, clip):
+    """x + table[b], b the 16 bits that a hash of keys[n] (uint64) gives pixel (c*H + i)*W + j: a quarter of hash number k // 4.
+
+    table (65536,): int16 for uint8 images, which are always clipped, else x's dtype, clipped to 0..1 if `clip`.
+    """
+    return form(x).add_noise(x, keys, table, applied, clip)
+
+
+def salt_and_pepper(x, keys, salt, pepper):
+    """Each pixel i*W + j, all channels, white with probability salt[n], black with pepper[n], by 16 bits of the hash of keys[n]."""
+    return form(x).salt_and_pepper(x, keys, salt, pepper)
+
+
+def fill_boxes(x, boxes, fill, keys=None):
+    """x with boxes (N, K, 4) of x1, y1, x2, y2 (whole pixels inside the image) filled; an empty box fills nothing.
+
+    fill: a value for each channel. With keys (N,) uint64, a table of 65,536 values: each pixel gets one by its hash, as in
+    add_noise.
+    """
+    return form(x).fill_boxes(x, boxes, fill, keys)
+
+
+def mix(x, others, rows, lam):
+    """(N, ...) uint8 or float -> lam[n] * x[n] + (1 - lam[n]) * others[rows[n]]; uint8 is rounded. Where lam is 1, x[n] exactly.
+
+    others (M, ...) of x's dtype; rows (N,) whole numbers and lam (N,), on the CPU whatever the device.
+    """
+    return form(x).mix(x, others, rows, lam)
+
+
+def paste_boxes(x, others, rows, boxes):
+    """(N, C, H, W) -> x[n], but in the box x1, y1, x2, y2 = boxes[n] (pixels, the last two excluded) others[rows[n]].
+
+    others (M, C, H, W); rows (N,) and boxes (N, 4) whole numbers within the image, on the CPU. An empty box keeps x[n].
+    """
+    return form(x).paste_boxes(x, others, rows, boxes)
+
+
 # optimisers -----------------------------------------------------------------------------------------------------------
 #
 # One step of one parameter. All arrays have param's shape and dtype, and all but grad are changed in place; lr and the other

@@ -223,6 +223,8 @@ static const char* play_loop(const char* name, void (*loop)(void**, ptrdiff_t, b
 }  // namespace on_cpu
 
 inline void __syncthreads(int line = __builtin_LINE()) { on_cpu::wait(line); }
+// threads take turns here, and only at a barrier, so a plain addition is one that nothing interrupts
+inline int atomicAdd(int *place, int value) { int before = *place; *place += value; return before; }
 
 // What g++ calls (-fsanitize=bounds,integer-divide-by-zero) before it would go beyond the end of an array of the kernel's own,
 // shared memory above all, or divide by 0. `where` begins with the place in the source.

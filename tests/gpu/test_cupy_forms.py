@@ -9,23 +9,24 @@ from gpu.device import require_cupy
 
 cupy = require_cupy()
 
-from backend.test_forms import CASES, IN_PLACE, PRIMITIVES, functions, of_dtype, outcome
+from backend.augment_cases import moved
+from backend.test_forms import CASES, FAMILIES, IN_PLACE, PRIMITIVES, functions, of_dtype, outcome
 from closeness import assert_close, assert_close_where_finite
 
 from minitorch_cnn.backend import cpu, gpu
 
 # sums in another order, by threads; float32's rounding in the softmax and in Adam's root
 RTOL = {np.float64: 1e-12, np.float32: 1e-5}
-FAMILIES = ["activation", "conv", "dropout", "loss", "lrn", "matmul", "norm", "optim", "pool", "resize"]
 
 
 def on_gpu(name, arguments):
     """`outcome` of the GPU form, with arrays that were moved there and back."""
-    arguments = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    arguments = moved(name, arguments, cupy.asarray)
     results = getattr(gpu, name)(*arguments)
     results = [] if results is None else list(results) if isinstance(results, tuple) else [results]
     assert all(isinstance(a, cupy.ndarray) for a in results)
-    return [a.get() for a in results], [a.get() for a in arguments if isinstance(a, cupy.ndarray)]
+    left = [a for a in arguments if isinstance(a, np.ndarray | cupy.ndarray)]
+    return [a.get() for a in results], [a if isinstance(a, np.ndarray) else a.get() for a in left]
 
 
 def test_the_gpu_form_has_every_primitive_under_its_signature_and_nothing_else():

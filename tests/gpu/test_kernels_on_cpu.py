@@ -11,6 +11,8 @@ import sys
 
 import numpy as np
 import pytest
+from backend import augment_cases
+from backend.augment_cases import moved
 from backend.test_forms import (
     AVG,
     CASES,
@@ -167,11 +169,12 @@ def play(gpu, monkeypatch):
             return standin.wrap(run(kernel, args, kwargs), found)
 
         monkeypatch.setattr(standin, "kernel_runner", run_kernel)
-        arguments = [standin.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        arguments = moved(name, arguments, standin.array)
         mt.manual_seed(0)
         results = getattr(gpu, name)(*arguments)
         results = [] if results is None else list(results) if isinstance(results, tuple) else [results]
-        return [a.array for a in results], [a.array for a in arguments if isinstance(a, standin.ndarray)]
+        left = [a for a in arguments if isinstance(a, np.ndarray | standin.ndarray)]
+        return [a.array for a in results], [a if isinstance(a, np.ndarray) else a.array for a in left]
 
     return play
 
@@ -217,13 +220,14 @@ def test_the_gpu_form_has_every_primitive_under_its_signature_and_nothing_else(g
 
 
 def test_every_primitive_with_a_kernel_is_tried_with_such_sizes():
-    assert set(SIZES) == set(CASES) - NO_KERNEL - {RANDOM}
+    by_themselves = set(augment_cases.CASES)  # in test_cuda_augment*.py
+    assert set(SIZES) == set(CASES) - NO_KERNEL - {RANDOM} - by_themselves
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - {RANDOM}))
 def test_arrays_may_be_views_of_any_strides(name, rng, play):
     for arguments in CASES[name](rng):
-        views = [standin.wrap(strided(a)) if isinstance(a, np.ndarray) else a for a in arguments]
+        views = moved(name, arguments, lambda a: standin.wrap(strided(a)))
         for got, wanted in zip(play(name, views, Runner()), outcome(cpu, name, arguments)):
             for a, b in zip(got, wanted):
                 assert_close_where_finite(a, b)
@@ -266,12 +270,13 @@ def kernels(gpu):
     """The names of all kernels in the files of backend/gpu."""
     cupy, names = sys.modules["cupy"], []
     block_kernel = importlib.import_module(f"{gpu.__name__}.block_kernel").BlockKernel
+    pixel_kernel = importlib.import_module(f"{gpu.__name__}.pixel_kernel").PixelKernel
     for file in pkgutil.iter_modules(gpu.__path__):
         module = importlib.import_module(f"{gpu.__name__}.{file.name}")
         names += [
             k.name
             for k in vars(module).values()
-            if isinstance(k, cupy.ElementwiseKernel | block_kernel | cupy.RawKernel)
+            if isinstance(k, cupy.ElementwiseKernel | block_kernel | pixel_kernel | cupy.RawKernel)
         ]
     return names
 

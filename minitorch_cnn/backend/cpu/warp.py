@@ -174,7 +174,7 @@ def between(values, X, Y):
 
 def fold(X, length, border):
     if border == "edge" or length == 1:
-        return np.clip(X, 0, length - 1)
+        return np.where(np.isinf(X), np.nan, np.clip(X, 0, length - 1))  # infinity is nowhere
     if border == "reflect":
         X = np.abs(X) % X.dtype.type(2 * (length - 1))
         return np.minimum(X, 2 * (length - 1) - X)

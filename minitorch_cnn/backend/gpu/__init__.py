@@ -6,19 +6,28 @@ Imported when the first array on a "cuda" device is worked on, so that a machine
                              threads write to one place: no atomics, and the same bits each time (but indexing with repeated
                              integers goes backward by CuPy's own scatter, which has atomics)
     BlockKernel              one block of threads sums up a row (or a channel) together, through shared memory
+    PixelKernel              the same for images, of uint8 too; only it has an atomic, which counts whole numbers
 
 Nothing here makes the host wait for the device.
 """
 
 from .activation import *
+from .color import *
 from .conv import *
 from .dropout import *
+from .erase import *
+from .filter import *
 from .loss import *
 from .lrn import *
 from .matmul import *
+from .mix import *
+from .noise import *
 from .norm import *
 from .optim import *
 from .pool import *
+from .resample import *
 from .resize import *
+from .smooth_noise import *
+from .tone import *
 from .uniform import *
 from .warp import *

@@ -1,18 +1,22 @@
 """Sampling images at the places where a chain of coordinate maps leads: one thread walks the chain for one pixel of the output,
 then looks at its place in each channel. One launch, however long the chain.
 
-The chain comes as two tables: whole numbers, nine for each step, and T for what the steps' numbers and fills are.
+The chain comes as tables: whole numbers, nine for each step; the steps' numbers and fills; the fields of displacements.
 """
 
 import cupy
 import numpy as np
 
 from ..warp_step import BORDERS, KINDS, TAPS
+from .pixel_kernel import THREADS, PixelKernel, real_of
 
 __all__ = ["warp"]
 
-_CODE = """
-struct Step { long long kind, border, H, W, OH, OW, numbers, count, field; };  // `numbers`: where in the table
+_warp = PixelKernel(
+    "mt_warp",
+    """
+// a step's whole numbers; NUMBERS and FIELD are where its first one is in `numbers` and `fields`
+enum { KIND, BORDER, HEIGHT, WIDTH, OUT_HEIGHT, OUT_WIDTH, NUMBERS, COUNT, FIELD, COLUMNS };
 enum { PROJECTIVE, TABLE, LENS, DISPLACEMENT };
 enum { CONSTANT, REFLECT, SYMMETRIC, EDGE };
 
@@ -39,22 +43,22 @@ __device__ T between(const T *values, int H, int W, T x, T y) {
   return upper + (y - i) * (lower - upper);
 }
 
-__device__ void one_step(const Step &step, const T *p, int n, T &x, T &y) {
-  if (step.kind == PROJECTIVE) {
+__device__ void one_step(const int *step, const T *p, const T *field, T &x, T &y) {
+  int OH = step[OUT_HEIGHT], OW = step[OUT_WIDTH];
+  if (step[KIND] == PROJECTIVE) {
     T w = p[6] * x + p[7] * y + p[8], u = (p[0] * x + p[1] * y + p[2]) / w;
     y = (p[3] * x + p[4] * y + p[5]) / w;
     x = u;
-  } else if (step.kind == TABLE) {
-    x = on_lines(p + step.OH, step.OW, x);
-    y = on_lines(p, step.OH, y);
-  } else if (step.kind == LENS) {
+  } else if (step[KIND] == TABLE) {
+    x = on_lines(p + OH, OW, x);
+    y = on_lines(p, OH, y);
+  } else if (step[KIND] == LENS) {
     T u = (x - p[0]) / p[2], v = (y - p[1]) / p[3], r2 = u * u + v * v, longer = 1 + p[4] * r2 + p[4] * r2 * r2;
     x = p[0] + p[2] * u * longer;
     y = p[1] + p[3] * v * longer;
   } else {
-    const T *field = (const T *)step.field + (ptrdiff_t)n * 2 * step.OH * step.OW;
-    T u = x + p[0] * between(field, step.OH, step.OW, x, y);
-    y += p[0] * between(field + step.OH * step.OW, step.OH, step.OW, x, y);
+    T u = x + p[0] * between(field, OH, OW, x, y);
+    y += p[0] * between(field + OH * OW, OH, OW, x, y);
     x = u;
   }
 }
@@ -72,21 +76,22 @@ __device__ void weights(T x, int taps, int &first, T *weight) {
   else for (int k = 0; k < 4; ++k) weight[k] = keys(fabs(t - (k - 1)));
 }
 
-extern "C" __global__ void mt_warp(const P *x, P *y, const long long *table, const T *numbers, int steps, int taps,
-                                   int N, int C, int H, int W, int OH, int OW, int fills) {
+extern "C" __global__ void mt_warp(const P *x, P *y, const int *table, const T *numbers, const T *fields, int steps,
+                                   int taps, int N, int C, int H, int W, int OH, int OW, int fills) {
   ptrdiff_t pixel = (ptrdiff_t)blockIdx.x * blockDim.x + threadIdx.x;
   if (pixel >= (ptrdiff_t)N * OH * OW) return;
   int n = pixel / (OH * OW), place = pixel % (OH * OW), lost = -1;
   T px = place % OW, py = place / OW;
-  const Step *chain = (const Step *)table;
   for (int s = steps - 1; s >= 0 && lost < 0; --s) {
-    const Step &step = chain[s];
-    one_step(step, numbers + step.numbers + n * step.count, n, px, py);
+    const int *step = table + s * COLUMNS;
+    int height = step[HEIGHT], width = step[WIDTH];
+    const T *field = fields + step[FIELD] + (ptrdiff_t)n * 2 * step[OUT_HEIGHT] * step[OUT_WIDTH];
+    one_step(step, numbers + step[NUMBERS] + n * step[COUNT], field, px, py);
     if (!(fabs(px) < T(1e9) && fabs(py) < T(1e9))) lost = s;  // also a NaN
-    else if (step.border != CONSTANT) { px = fold(px, step.W, step.border); py = fold(py, step.H, step.border); }
-    else if (s > 0 && !(px >= T(-0.5) && px <= step.W - T(0.5) && py >= T(-0.5) && py <= step.H - T(0.5))) lost = s;
+    else if (step[BORDER] != CONSTANT) { px = fold(px, width, step[BORDER]); py = fold(py, height, step[BORDER]); }
+    else if (s > 0 && !(px >= T(-0.5) && px <= width - T(0.5) && py >= T(-0.5) && py <= height - T(0.5))) lost = s;
   }
-  int top = 0, left = 0, border = chain[0].border;
+  int top = 0, left = 0, border = table[BORDER];
   T row_weight[4], column_weight[4];
   if (lost < 0) { weights(py, taps, top, row_weight); weights(px, taps, left, column_weight); }
   for (int c = 0; c < C; ++c) {
@@ -102,36 +107,30 @@ extern "C" __global__ void mt_warp(const P *x, P *y, const long long *table, con
     y[((ptrdiff_t)n * C + c) * OH * OW + place] = sizeof(P) == 1 ? P(clip(rint(value), 0, 255)) : P(value);
   }
 }
-"""
-_PIXELS = {"B": ("unsigned char", "float"), "f": ("float", "float"), "d": ("double", "double")}
-_THREADS = 256
-_kernels = {}
+""",
+)
 
 
 def warp(x, steps, size, interpolation):
     N, C, H, W = x.shape
     x = cupy.ascontiguousarray(x)
     y = cupy.empty((N, C, *size), x.dtype)
-    pixel, real = _PIXELS[x.dtype.char]
-    kernel = _kernels.get(x.dtype)
-    if kernel is None:
-        kernel = _kernels[x.dtype] = cupy.RawKernel(f"typedef {pixel} P;\ntypedef {real} T;\n{_CODE}", "mt_warp")
-    dtype = np.float64 if x.dtype == np.float64 else np.float32
-    fields = [None if step.field is None else cupy.ascontiguousarray(step.field, dtype) for step in steps]
-    table, numbers, place = [], [], 0
-    for step, field in zip(steps, fields):
+    table, numbers, fields, place, field_place = [], [], [], 0, 0
+    for step in steps:
         kind, border = KINDS.index(step.kind), BORDERS.index(step.border)
-        pointer = 0 if field is None else field.data.ptr
-        table.append([kind, border, *step.input_size, *step.output_size, place, step.numbers.shape[1], pointer])
+        table.append([kind, border, *step.input_size, *step.output_size, place, step.numbers.shape[1], field_place])
         numbers.append(step.numbers.ravel())
         place += step.numbers.size
-    for step in steps:
-        numbers.append(np.broadcast_to(np.asarray(step.fill, float), (C,)))
-    blocks = -(-N * size[0] * size[1] // _THREADS)
-    arguments = (
-        *(x, y, cupy.asarray(np.array(table, np.int64)), cupy.asarray(np.concatenate(numbers).astype(dtype))),
-        *map(np.int32, (len(steps), TAPS[interpolation], N, C, H, W, *size, place)),
-    )
+        if step.field is not None:
+            fields.append(cupy.ascontiguousarray(step.field, real_of(x)).ravel())
+            field_place += step.field.size
+    fills = [np.broadcast_to(np.asarray(step.fill, float), (C,)) for step in steps]
+    fields = fields or [cupy.empty(0, real_of(x))]
+    fields = fields[0] if len(fields) == 1 else cupy.concatenate(fields)  # one is the common case, and no copy
+    blocks = -(-N * size[0] * size[1] // THREADS)
     if blocks:
-        kernel((blocks,), (_THREADS,), arguments)
+        numbers = np.concatenate(numbers + fills)
+        _warp(
+            x, blocks, x, y, np.array(table), numbers, fields, len(steps), TAPS[interpolation], N, C, H, W, *size, place
+        )
     return y
