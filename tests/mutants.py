@@ -1,7 +1,7 @@
 """Are the tests any good? Put a mistake that people make into the source, one at a time, and see that a test fails.
 
     python tests/mutants.py                     all of them, some minutes
-    python tests/mutants.py --only conv         one family: conv, pool, lrn, norm, loss
+    python tests/mutants.py --only conv         one family: conv, pool, lrn, norm, loss, augment
     python tests/mutants.py --jobs 4
 
 Each mutant is one replacement of text in one file, made in a copy of the package: the working tree is never touched. Only the fast
@@ -370,7 +370,7 @@ def main():
             caught = 0
             for mutant, (verdict, seconds) in zip(mutants, results):
                 caught += verdict.startswith("caught")
-                print(f"{mutant.family:5}{mutant.file:32}{mutant.mistake:62}{seconds:5.1f} s  {verdict}", flush=True)
+                print(f"{mutant.family:8}{mutant.file:32}{mutant.mistake:62}{seconds:5.1f} s  {verdict}", flush=True)
     print(f"{caught} of {len(mutants)} mutants caught")
     return 0 if caught == len(mutants) else 1
 
