@@ -10,6 +10,8 @@ however many steps there are.
     "lens"          cx cy fx fy k                          c + f * u * (1 + k r2 + k r2**2),  u = (x, y) - c over f,  r2 = u . u
     "displacement"  factor                                 (x, y) + factor * field[:, y, x], bilinear between pixels
 
+Images of uint8 are sampled bilinearly at places rounded to 1/256 of a pixel, and the sum, exact then, is rounded; halves go up.
+
 Whatever comes from outside of a step's input follows its border rule:
 
     "constant"      lost: it shows that step's fill. In the chain's first step each pixel of the interpolation by itself

@@ -1,9 +1,10 @@
 """Sampling images at the places where a chain of coordinate maps leads, in NumPy.
 
 Sample by sample: the places of all its pixels at once (`source_of`), then the pixels around them, gathered from a copy of the image
-with a border. Two special cases are far cheaper, and common:
+with a border. Three special cases are far cheaper, and common:
 
     whole windows    crops, padding and mirroring move each pixel by whole numbers: slices are copied
+    packed           bilinear sampling of uint8 with three channels, in whole numbers of 32 bits
     separable        where x doesn't depend on the row, nor y on the column (a resize): rows first, then columns
 """
 
@@ -20,55 +21,65 @@ CUBIC = -0.75
 def warp(x, steps, size, interpolation):
     N, C, H, W = x.shape
     y = np.empty((N, C, *size), x.dtype)
-    single = np.float64 if x.dtype == np.float64 else np.float32
-
-    if len(steps) == 1 and whole_windows(steps[0]):
-        parallel(N, lambda lo, hi: copy_windows(x, y, steps[0], lo, hi), y.nbytes > 1 << 21)
-        return y
+    whole = whole_windows(steps)
 
     def part(lo, hi):
+        copy_windows(x, y, steps[0], [n for n in range(lo, hi) if whole[n]])
         for n in range(lo, hi):
-            X, Y, lost = source_of(steps, n, size, single)
-            source = bordered(x[n], steps[0], single)
-            values = scratch("warp values", (C, *size), single)
-            sample(source, X, Y, x.shape[2:], interpolation, values)
+            if not whole[n]:
+                warp_one(x[n], y[n], n, steps, interpolation)
+
+    worth = 1 << 21 if whole.all() else 1 << 16
+    parallel(N, part, y.size > worth)
+    return y
+
+
+def warp_one(image, y, n, steps, interpolation):
+    """Sample n: (C, H, W) -> y (C, OH, OW)."""
+    C, size = len(image), y.shape[1:]
+    single = np.float64 if image.dtype == np.float64 else np.float32
+    X, Y, lost = source_of(steps, n, size, single)
+    if image.dtype == np.uint8 and interpolation == "bilinear":
+        X, Y = to_256ths(X), to_256ths(Y)
+        if C == 3 and X.shape == Y.shape == size:
+            sample_packed(image, X, Y, steps[0], y)
             for step, where in lost:
                 for c in range(C):
-                    np.copyto(values[c], step.fill[c % len(step.fill)], where=where)
-            if x.dtype == np.uint8:
-                np.rint(values, out=values)
-                if interpolation == "bicubic":
-                    np.clip(values, 0, 255, out=values)
-            np.copyto(y[n], values, casting="unsafe")
-
-    parallel(N, part, y.size > 1 << 16)
-    return y
+                    np.copyto(y[c], step.fill[c % len(step.fill)], where=where, casting="unsafe")
+            return
+        X, Y = X * single(1 / 256), Y * single(1 / 256)
+    source = bordered(image, steps[0], single)
+    values = scratch("warp values", (C, *size), single)
+    sample(source, X, Y, image.shape[1:], interpolation, values)
+    for step, where in lost:
+        for c in range(C):
+            np.copyto(values[c], step.fill[c % len(step.fill)], where=where)
+    if image.dtype == np.uint8:
+        values += single(0.5)  # halves go up
+        if interpolation == "bicubic":
+            np.clip(values, 0, 255, out=values)
+    np.copyto(y, values, casting="unsafe")  # of uint8, rounds down
 
 
 # whole windows --------------------------------------------------------------------------------------------------------
 
 
-def whole_windows(step):
-    """Whether a step moves pixels by whole numbers, perhaps mirrored, with a border that is filled."""
-    if step.kind != "projective" or step.border != "constant":
-        return False
+def whole_windows(steps):
+    """(N,): whose pixels move by whole numbers, perhaps mirrored, with a border that is filled."""
+    step = steps[0]
+    if len(steps) > 1 or step.kind != "projective" or step.border != "constant":
+        return np.zeros(len(step.numbers), bool)
     a, b, c, d, e, f, g, h, i = step.numbers.T
-    return bool(
-        (np.abs(a) == 1).all()
-        and (np.abs(e) == 1).all()
-        and not (b.any() or d.any() or g.any() or h.any())
-        and (i == 1).all()
-        and (c == np.rint(c)).all()
-        and (f == np.rint(f)).all()
-    )
+    upright = (np.abs(a) == 1) & (np.abs(e) == 1) & (b == 0) & (d == 0) & (g == 0) & (h == 0) & (i == 1)
+    return upright & (c == np.rint(c)) & (f == np.rint(f))
 
 
-def copy_windows(x, y, step, lo, hi):
+def copy_windows(x, y, step, samples):
     (H, W), (OH, OW) = x.shape[2:], y.shape[2:]
     fill = np.asarray(step.fill, y.dtype).reshape(-1, 1, 1)
-    rows = [window(*line, OH, H) for line in step.numbers[lo:hi, [4, 5]].astype(int).tolist()]
-    columns = [window(*line, OW, W) for line in step.numbers[lo:hi, [0, 2]].astype(int).tolist()]
-    for n, (to_rows, from_rows, all_rows), (to_columns, from_columns, all_columns) in zip(range(lo, hi), rows, columns):
+    for n, (a, _, c, _, e, f, *_) in zip(samples, step.numbers[samples].astype(int).tolist()):
+        to_rows, from_rows, all_rows = window(e, f, OH, H)
+        to_columns, from_columns, all_columns = window(a, c, OW, W)
         if not (all_rows and all_columns):
             y[n] = fill
         y[n, :, to_rows, to_columns] = x[n, :, from_rows, from_columns]
@@ -100,9 +111,10 @@ def source_of(steps, n, size, dtype):
         H, W = step.input_size
         if step.border != "constant":
             X, Y = fold(X, W, step.border), fold(Y, H, step.border)
-        # in the first step each pixel of the interpolation is looked at by itself, up to two beyond
-        beyond = 3.0 if step is steps[0] else 0.5
-        inside = ((X >= -beyond) & (X <= W - 1 + beyond)) & ((Y >= -beyond) & (Y <= H - 1 + beyond))  # no NaN is inside
+        elif step is steps[0]:  # its fill is around the image: places beyond are brought there, and so is a NaN
+            X, Y = (np.fmin(np.fmax(Z, -BEYOND), length - 1 + BEYOND) for Z, length in ((X, W), (Y, H)))
+            continue
+        inside = ((X >= -0.5) & (X <= W - 0.5)) & ((Y >= -0.5) & (Y <= H - 0.5))  # no NaN is inside
         if not inside.all():
             mask = np.broadcast_to(~inside, size) & ~np.asarray(gone)
             lost.append((step, mask))
@@ -184,7 +196,8 @@ def fold(X, length, border):
 
 # what is there --------------------------------------------------------------------------------------------------------
 
-BORDER = 5  # pixels around the image: places are up to 3 outside, and bicubic looks 2 further
+BEYOND = 3.0  # how far outside of the image places are at most
+BORDER = 5  # pixels around the image: bicubic looks 2 further
 
 
 def bordered(image, step, dtype):
@@ -216,6 +229,67 @@ def sample(source, X, Y, image_size, interpolation, values):
             target *= weight
             if target is pixels:
                 values[c] += pixels
+
+
+def to_256ths(X):
+    """Places of uint8 images are rounded to 1/256 of a pixel, halves up: the sums of the interpolation are exact then."""
+    X = X * X.dtype.type(256)
+    X += X.dtype.type(0.5)
+    return np.floor(X, out=X)
+
+
+def sample_packed(image, X, Y, step, y):
+    """Bilinear sampling of uint8 (3, H, W) in whole numbers, all channels at once. X and Y (OH, OW) are in 256ths."""
+    words, W = packed(image, step)
+    u = np.uint32
+    X = (X + X.dtype.type(256 * BORDER)).astype(np.int32).view(u)  # positive now
+    Y = (Y + Y.dtype.type(256 * BORDER)).astype(np.int32).view(u)
+    right, below = X & u(255), Y & u(255)  # the weights, in 256ths, of the pixels to the right and below
+    X >>= u(8)
+    Y >>= u(8)
+    Y *= u(W)
+    Y += X
+    first = Y.astype(np.intp)
+    left, above = u(256) - right, u(256) - below
+    one, other = scratch("warp taps", (2, *first.shape), u)
+    lines = []
+    for row in (0, W):
+        np.take(words[row:], first, out=one, mode="clip")
+        np.take(words[row + 1 :], first, out=other, mode="clip")
+        # channels 0 and 2 at once: 16 bits are enough for 255 * 256
+        both = (one & u(0xFF00FF)) * left
+        both += (other & u(0xFF00FF)) * right
+        one >>= u(8)
+        one &= u(0xFF)
+        one *= left
+        other >>= u(8)
+        other &= u(0xFF)
+        other *= right
+        lines.append((both & u(0xFFFF), one + other, both >> u(16)))
+    for c, (upper, lower) in enumerate(zip(*lines)):
+        upper *= above
+        lower *= below
+        upper += lower
+        upper += u(1 << 15)  # halves go up
+        upper >>= u(16)
+        y[c] = upper
+
+
+def packed(image, step):
+    """(words, W): a uint32 for each pixel of the bordered image, row by row, which holds its three bytes; the width."""
+    C, H, W = image.shape
+    pixels = scratch("warp packed", (H + 2 * BORDER, W + 2 * BORDER, 4), np.uint8)
+    words = pixels.view(np.uint32)[..., 0]
+    if step.border == "constant":
+        fill = np.broadcast_to(np.asarray(step.fill, np.uint8), (C,))
+        words[...] = np.append(fill, np.uint8(0)).view(np.uint32)[0]
+        for c in range(C):
+            pixels[BORDER:-BORDER, BORDER:-BORDER, c] = image[c]
+    else:
+        words[...] = 0
+        for c in range(C):
+            pixels[:, :, c] = np.pad(image[c], BORDER, step.border)
+    return words.ravel(), W + 2 * BORDER
 
 
 def taps(X, interpolation):

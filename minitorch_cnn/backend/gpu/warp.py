@@ -93,6 +93,7 @@ extern "C" __global__ void mt_warp(const P *x, P *y, const int *table, const T *
   }
   int top = 0, left = 0, border = table[BORDER];
   T row_weight[4], column_weight[4];
+  if (WHOLE && taps == 2) { px = floor(px * 256 + T(0.5)) / 256; py = floor(py * 256 + T(0.5)) / 256; }
   if (lost < 0) { weights(py, taps, top, row_weight); weights(px, taps, left, column_weight); }
   for (int c = 0; c < C; ++c) {
     const P *image = x + ((ptrdiff_t)n * C + c) * H * W;
@@ -104,7 +105,7 @@ extern "C" __global__ void mt_warp(const P *x, P *y, const int *table, const T *
       bool inside = row >= 0 && row < H && column >= 0 && column < W;
       value += row_weight[i] * column_weight[j] * (inside ? T(image[row * W + column]) : numbers[fills + c]);
     }
-    y[((ptrdiff_t)n * C + c) * OH * OW + place] = sizeof(P) == 1 ? P(clip(rint(value), 0, 255)) : P(value);
+    y[((ptrdiff_t)n * C + c) * OH * OW + place] = WHOLE ? P(clip(floor(value + T(0.5)), 0, 255)) : P(value);
   }
 }
 """,

@@ -16,12 +16,14 @@ def warp(x, steps, size, interpolation):
         for i in range(size[0]):
             for j in range(size[1]):
                 place, lost = source_of(steps, n, float(j), float(i))
+                if lost is None and x.dtype == np.uint8 and interpolation == "bilinear":
+                    place = [math.floor(256 * p + 0.5) / 256 for p in place]
                 for c in range(C):
                     if lost is None:
                         value = sample(x[n, c], *place, steps[0], c, interpolation)
                     else:
                         value = fill_of(lost, c)
-                    y[n, c, i, j] = min(max(np.rint(value), 0), 255) if x.dtype == np.uint8 else value
+                    y[n, c, i, j] = min(max(math.floor(value + 0.5), 0), 255) if x.dtype == np.uint8 else value
     return y
 
 
