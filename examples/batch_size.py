@@ -1,6 +1,6 @@
 """Small batches: the test error by batch size, from 2 to 512 (Masters, Luschi 2018, 1804.07612).
 
-    python examples/batch_size.py                               twenty minutes on two cores: a small net, 5,000 images of 16x16
+    python examples/batch_size.py                               an hour on one core: a small net, 5,000 images of 16x16
     python examples/batch_size.py --preset paper --device cuda  ResNet-20 without momentum on all of CIFAR-10
 
 As in the paper: plain SGD without momentum, the learning rate lr = m * rate grows with the batch size m, so that each image moves
@@ -94,7 +94,7 @@ def report(runs, args):
         f"\n{args.images:,} training images, {args.epochs} epochs, the seeds {args.seeds}; the common rate is {common:g}"
     )
     print(
-        f"{'batch':>5}{'best rate':>12}{'lr':>9}{'test error':>18}{'with the common rate':>24}   rates within 2 points of the best"
+        f"{'batch':>5}{'best rate':>13}{'lr':>11}{'test error':>18}{'with the common rate':>24}   rates within 2 points of the best"
     )
     lines = {}
     for size in args.batch_sizes:
@@ -104,7 +104,7 @@ def report(runs, args):
         lines[size] = cells
         texts = [f"{mean:.1f} +- {spread:.1f}" for mean, spread in cells]
         print(
-            f"{size:5}{best:12g}{size * best:9g}{texts[0]:>18}{texts[1]:>24}   {', '.join(f'{rate:g}' for rate in fine)}"
+            f"{size:5}{best:13g}{size * best:11g}{texts[0]:>18}{texts[1]:>24}   {', '.join(f'{rate:g}' for rate in fine)}"
         )
     plot(lines, common, args)
 

@@ -1,6 +1,6 @@
 """Why plain deep nets degrade and residual ones don't: He et al. 2015 (1512.03385), figures 1 and 6.
 
-    python examples/degradation.py                              an hour on two cores: narrow nets, small images
+    python examples/degradation.py                              an hour and a half on one core: narrow nets, small images
     python examples/degradation.py --preset paper --device cuda the paper's nets and recipe: 64,000 steps each
 
 Trains networks of 20 and 56 layers with and without shortcuts. The deep plain net ends with a higher error than the shallow one on
