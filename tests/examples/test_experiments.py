@@ -88,6 +88,20 @@ def test_an_experiment_ends_with_its_table_and_keeps_its_results(name, run, tmp_
     ]
 
 
+def test_augmentation_cost_trains_each_net_in_each_way_and_counts_the_bytes(run, tmp_path):
+    options = ["--images", 96, "--epochs", 2, "--copies", 2, "--batch-size", 32, "--seeds", 3, "--out", tmp_path]
+    printed = run("augmentation_cost", *options)
+    runs = {key: run["result"] for key, run in json.loads((tmp_path / "results.json").read_text())["runs"].items()}
+    assert len(runs) == 6 and all(0 <= run["test_error"] <= 1 and run["epoch_seconds"] > 0 for run in runs.values())
+    for task, bytes_each in (("LeNet-5, MNIST", 28 * 28), ("small net, CIFAR-10", 3 * 32 * 32)):
+        none, on_batch, advance = (runs[f"{task}, {way}, seed 3"] for way in ("none", "on batch", "in advance"))
+        assert none["bytes"] == on_batch["bytes"] == 96 * bytes_each and none["advance_seconds"] == 0
+        assert 0 < advance["bytes"] - 2 * 96 * (bytes_each + 8) < 4000  # labels are int64; the index and headers
+        assert advance["advance_seconds"] > 0
+    again = run("augmentation_cost", *options)
+    assert printed.splitlines()[2:] == again.splitlines()[2:] and len(printed.splitlines()) == 9
+
+
 def test_results_of_other_settings_are_not_mixed(run, tmp_path):
     run("degradation", *QUICK["degradation"], "--seeds", 0, "--out", tmp_path)
     with pytest.raises(SystemExit, match="has runs with another width: give another folder with --out"):
