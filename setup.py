@@ -16,7 +16,7 @@ setup(
         "cuda13": ["cupy-cuda13x[ctk]"],
         "plots": ["matplotlib"],
         "safetensors": ["safetensors"],
-        "test": ["pytest", "hypothesis", "matplotlib", "ruff", "safetensors"],
+        "test": ["pytest", "pytest-xdist", "hypothesis", "matplotlib", "ruff", "safetensors"],
         "parity": ["torch", "torchvision"],
     },
 )

@@ -326,7 +326,7 @@ _BY_FILE = [
     ]),
     ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp.py", [
         ("stop if stop >= 0 else None", "stop", "a mirrored window from the first pixel on is empty"),
-        ("beyond = 3.0 if step is steps[0] else 0.5", "beyond = 3.0", "outside of an inner image is seen"),
+        ("(X >= -0.5) & (X <= W - 0.5)", "(X >= -3.0) & (X <= W - 0.5)", "outside of an inner image is seen"),
         ("~np.asarray(gone)", "True", "a pixel lost twice has the first step's fill"),
     ]),
     ("augment", ("tests/augment/test_mix.py",), "augment/mix.py", [
