@@ -867,7 +867,9 @@ def test_only_bools_integers_and_floats_make_a_tensor(data, dtype):
         Tensor(data)
 
 
-@pytest.mark.parametrize("data", ["1.5", ["1", "2"], [1.0, None], [1j], object(), {"a": 1}], ids=lambda data: type(data).__name__)
+@pytest.mark.parametrize(
+    "data", ["1.5", ["1", "2"], [1.0, None], [1j], object(), {"a": 1}], ids=lambda data: type(data).__name__
+)
 def test_what_is_no_number_is_no_tensor(data):
     with pytest.raises(TypeError, match="a Tensor is made of numbers, an array or a nested list of numbers"):
         Tensor(data)
