@@ -17,6 +17,6 @@ setup(
         "plots": ["matplotlib"],
         "safetensors": ["safetensors"],
         "test": ["pytest", "pytest-xdist", "hypothesis", "matplotlib", "ruff", "safetensors"],
-        "parity": ["torch", "torchvision"],
+        "parity": ["torch", "torchvision", "albumentations"],
     },
 )
