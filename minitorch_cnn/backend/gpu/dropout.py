@@ -4,6 +4,7 @@ import cupy
 import numpy as np
 
 from .. import random
+from .uniform import SPLITMIX64
 
 __all__ = ["dropout_mask"]
 
@@ -12,13 +13,11 @@ _mask = cupy.ElementwiseKernel(
     "uint64 seed, uint64 threshold, T kept",
     "T mask",
     """
-    unsigned long long z = seed + (i + 1) * 0x9E3779B97F4A7C15ULL;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    z = z ^ (z >> 31);
+    unsigned long long z = mt_mix(seed + (i + 1) * 0x9E3779B97F4A7C15ULL);
     mask = (z >> 32) >= threshold ? kept : T(0);
     """,
     "mt_dropout_mask",
+    preamble=SPLITMIX64,
 )
 
 

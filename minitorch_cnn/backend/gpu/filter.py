@@ -5,7 +5,7 @@ import numpy as np
 
 __all__ = ["blur", "filter2d", "sharpen"]
 
-_MIRRORED = """
+MIRRORED = """
 __device__ inline int mt_mirrored(int i, int length) {  // about the middle of the outermost pixels
   if (length == 1) return 0;
   i = abs(i) % (2 * (length - 1));
@@ -35,7 +35,7 @@ _blur = cupy.ElementwiseKernel(
     }
     """,
     "mt_blur",
-    preamble=_MIRRORED,
+    preamble=MIRRORED,
 )
 
 _filter2d = cupy.ElementwiseKernel(
@@ -56,7 +56,7 @@ _filter2d = cupy.ElementwiseKernel(
     }
     """,
     "mt_filter2d",
-    preamble=_MIRRORED,
+    preamble=MIRRORED,
 )
 
 _sharpen = cupy.ElementwiseKernel(

@@ -2,17 +2,10 @@
 
 import cupy
 
+from .filter import MIRRORED
 from .uniform import SPLITMIX64
 
 __all__ = ["smooth_noise"]
-
-_MIRRORED = """
-__device__ inline int mt_mirrored(int i, int length) {
-  if (length == 1) return 0;
-  i = abs(i) % (2 * (length - 1));
-  return min(i, 2 * (length - 1) - i);
-}
-"""
 
 _blurred_rows = cupy.ElementwiseKernel(
     "raw uint64 keys, raw T taps, int32 K, int32 H, int32 W",
@@ -26,7 +19,7 @@ _blurred_rows = cupy.ElementwiseKernel(
     y = sum;
     """,
     "mt_smooth_noise_rows",
-    preamble=SPLITMIX64 + _MIRRORED,
+    preamble=SPLITMIX64 + MIRRORED,
 )
 
 _blurred_columns = cupy.ElementwiseKernel(
@@ -40,7 +33,7 @@ _blurred_columns = cupy.ElementwiseKernel(
     y = sum;
     """,
     "mt_smooth_noise_columns",
-    preamble=_MIRRORED,
+    preamble=MIRRORED,
 )
 
 

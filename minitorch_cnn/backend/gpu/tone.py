@@ -85,11 +85,7 @@ extern "C" __global__ void mt_autocontrast(const P *x, P *y, const int *applied,
 
 
 def autocontrast(x, applied):
-    N, C, H, W = x.shape
-    x = cupy.ascontiguousarray(x)
-    y = cupy.empty(x.shape, x.dtype)
-    _autocontrast(x, N * C, x, y, applied, C, H * W)
-    return y
+    return _a_block_a_channel(_autocontrast, x, applied)
 
 
 _equalize = PixelKernel(
@@ -126,8 +122,12 @@ extern "C" __global__ void mt_equalize(const P *x, P *y, const int *applied, int
 
 
 def equalize(x, applied):
+    return _a_block_a_channel(_equalize, x, applied)
+
+
+def _a_block_a_channel(kernel, x, applied):
     N, C, H, W = x.shape
     x = cupy.ascontiguousarray(x)
     y = cupy.empty(x.shape, x.dtype)
-    _equalize(x, N * C, x, y, applied, C, H * W)
+    kernel(x, N * C, x, y, applied, C, H * W)
     return y
