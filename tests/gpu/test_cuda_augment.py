@@ -234,6 +234,47 @@ def test_a_geometric_recipe_is_one_launch_and_never_waits(name, dtype, rng):
     assert len(counts.transfers) <= 2 and sum(size for _, _, size in counts.transfers) < 4096
 
 
+GEOMETRIC = [
+    lambda: A.RandomResizedCrop((12, 11)),
+    lambda: A.RandomCrop(10, padding=2),
+    lambda: A.HorizontalFlip(),
+    lambda: A.Rotate(20, interpolation="bilinear"),
+    lambda: A.Affine(9, (0.1, 0.1), (0.8, 1.2), interpolation="bilinear"),
+    lambda: A.Perspective(0.3, 1.0),
+    lambda: A.ElasticTransform(20, 3),
+    lambda: A.GridDistortion(3, p=1.0),
+]
+COLOURS = [
+    lambda: A.ColorJitter(0.4, 0.4, 0.4, 0.1),
+    lambda: A.Brightness(0.2),
+    lambda: A.Gamma(p=1.0),
+    lambda: A.PCALighting(0.1),
+    lambda: A.Equalize(p=1.0),
+    lambda: A.Sharpness(2.0, p=1.0),
+    lambda: A.GaussianNoise(0.1, 0.1),
+    lambda: A.SaltAndPepper(p=1.0),
+    lambda: A.Cutout(4),
+    lambda: A.Normalize((0.5,) * 3, (0.25,) * 3),
+]
+
+
+@counted
+@pytest.mark.parametrize("seed", range(6))
+def test_a_recipe_of_k_geometric_and_m_colour_steps_takes_at_most_3_plus_m_launches(seed, rng):
+    import cupy_on_cpu
+
+    chosen = np.random.default_rng(seed)
+    geometric = [make() for make in GEOMETRIC if chosen.random() < 0.6 or make is GEOMETRIC[6]]  # elastic takes most
+    colours = [make() for make in COLOURS if chosen.random() < 0.6]
+    recipe, images = A.Compose(geometric + colours), cupy.asarray(image(rng, (5, 3, 12, 13), np.uint8))
+    recipe(images)  # compiles
+    with cupy_on_cpu.count() as counts:
+        recipe(images, epoch=1)
+    assert sum(counts.launches.values()) <= 3 + len(colours), (recipe, counts.launches)
+    assert counts.syncs == []
+    assert all(source == "host" for source, _, _ in counts.transfers), "something comes back from the device"
+
+
 @counted
 def test_masks_cost_one_launch_more(rng):
     import cupy_on_cpu

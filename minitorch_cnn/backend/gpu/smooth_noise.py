@@ -1,39 +1,42 @@
-"""Random numbers for every pixel, blurred: along the rows, making each number where it is needed; then along the columns."""
+"""Random numbers for every pixel, blurred along the rows, then along the columns: one block for each field, one launch for all.
+
+Each step needs what all threads of the block have made before, so they wait for each other in between. The numbers are first
+written to `y` and blurred into `wide`, then back: each is made once, not once for each tap.
+"""
 
 import cupy
 
+from .block_kernel import BlockKernel
 from .filter import MIRRORED
 from .uniform import SPLITMIX64
 
 __all__ = ["smooth_noise"]
 
-_blurred_rows = cupy.ElementwiseKernel(
-    "raw uint64 keys, raw T taps, int32 K, int32 H, int32 W",
-    "T y",
-    """
-    int j = i % W;
-    ptrdiff_t row = i / W, n = row / (2 * H), line = row % (2 * H);  // line by line of x's noise, then of y's
+_smooth_noise = BlockKernel(
+    "mt_smooth_noise",
+    SPLITMIX64
+    + MIRRORED
+    + """
+extern "C" __global__ void mt_smooth_noise(const unsigned long long* keys, const T* taps, int K, int H, int W, T* wide, T* y) {
+  unsigned long long key = keys[blockIdx.x / 2];
+  int which = blockIdx.x % 2, L = H * W;  // 0: how far each pixel moves along x, 1: along y
+  y += (ptrdiff_t)blockIdx.x * L;
+  wide += (ptrdiff_t)blockIdx.x * L;
+  for (int i = threadIdx.x; i < L; i += THREADS) y[i] = 2 * mt_uniform<T>(key, which * L + i) - 1;
+  __syncthreads();
+  for (int i = threadIdx.x; i < L; i += THREADS) {
     T sum = 0;
-    for (int k = 0; k < K; ++k)
-      sum += taps[k] * (2 * mt_uniform<T>(keys[n], line * W + mt_mirrored(j + k - K / 2, W)) - 1);
-    y = sum;
-    """,
-    "mt_smooth_noise_rows",
-    preamble=SPLITMIX64 + MIRRORED,
-)
-
-_blurred_columns = cupy.ElementwiseKernel(
-    "raw T x, raw T taps, int32 K, int32 H, int32 W",
-    "T y",
-    """
-    int j = i % W, row = i / W % H;
-    ptrdiff_t field = i / ((ptrdiff_t)H * W);
+    for (int k = 0; k < K; ++k) sum += taps[k] * y[i - i % W + mt_mirrored(i % W + k - K / 2, W)];
+    wide[i] = sum;
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < L; i += THREADS) {
     T sum = 0;
-    for (int k = 0; k < K; ++k) sum += taps[k] * x[(field * H + mt_mirrored(row + k - K / 2, H)) * W + j];
-    y = sum;
-    """,
-    "mt_smooth_noise_columns",
-    preamble=MIRRORED,
+    for (int k = 0; k < K; ++k) sum += taps[k] * wide[mt_mirrored(i / W + k - K / 2, H) * W + i % W];
+    y[i] = sum;
+  }
+}
+""",
 )
 
 
@@ -41,5 +44,5 @@ def smooth_noise(keys, size, taps, dtype):
     H, W = size
     taps = cupy.asarray(taps, dtype)
     wide, y = (cupy.empty((len(keys), 2, H, W), dtype) for _ in range(2))
-    _blurred_rows(cupy.ascontiguousarray(keys), taps, len(taps), H, W, wide)
-    return _blurred_columns(wide, taps, len(taps), H, W, y)
+    _smooth_noise(y.dtype, 2 * len(keys), cupy.ascontiguousarray(keys), taps, len(taps), H, W, wide, y)
+    return y
