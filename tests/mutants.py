@@ -326,8 +326,13 @@ _BY_FILE = [
     ]),
     ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp.py", [
         ("stop if stop >= 0 else None", "stop", "a mirrored window from the first pixel on is empty"),
+    ]),
+    ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp_places.py", [
         ("(X >= -0.5) & (X <= W - 0.5)", "(X >= -3.0) & (X <= W - 0.5)", "outside of an inner image is seen"),
         ("~np.asarray(gone)", "True", "a pixel lost twice has the first step's fill"),
+    ]),
+    ("augment", ("tests/augment/test_resized.py",), "backend/cpu/resample.py", [
+        ("int(first.max()) + K", "int(first[-1]) + K - 1", "the last pixel is left out"),
     ]),
     ("augment", ("tests/augment/test_mix.py",), "augment/mix.py", [
         ("np.clip(np.concatenate([middle - sides, middle + sides], axis=1), 0, [W, H, W, H])",

@@ -7,7 +7,7 @@ output's (x, y, 1) to the input's. Points (boxes, keypoints) go the other way, f
 import numpy as np
 
 from .. import backend
-from ..backend.cpu.warp import one_step
+from ..backend.cpu.warp_places import one_step
 from ..backend.warp_step import Step
 
 NEARLY = 1e-6  # pixels; what rounding in a matrix may move a corner by
@@ -59,7 +59,7 @@ def moved_points(rows, chain, n):
     x, y, kept = rows[:, 0], rows[:, 1], np.ones(len(rows), bool)
     for step in chain:
         u, v = forward(x, y, step, n)
-        back = one_step(alone(step, n), 0, u, v)
+        back = backward(u, v, alone(step, n))
         H, W = step.output_size
         kept &= (u >= -0.5) & (u < W - 0.5) & (v >= -0.5) & (v < H - 0.5)
         kept &= np.hypot(back[0] - x, back[1] - y) < 0.5  # else no pixel of the output shows it
@@ -110,9 +110,15 @@ def forward(x, y, step, n):
     step = alone(step, n)
     u, v = x, y  # begin there, and go by what is missing: the field is smooth
     for _ in range(60):
-        s, t = one_step(step, 0, u, v)
+        s, t = backward(u, v, step)
         u, v = u + (x - s) / 2, v + (y - t) / 2  # half of it: where the image is squeezed, more would go too far
     return u, v
+
+
+def backward(x, y, step):
+    """Where the points (x, y) of the output of a step of one sample come from in its input."""
+    places = one_step(step, [0], x.reshape(1, 1, -1), y.reshape(1, 1, -1))
+    return tuple(Z.reshape(x.shape) for Z in places)
 
 
 def off_lines(table, x):

@@ -1,8 +1,8 @@
 """Images of another size, each pixel a weighted sum of those that it covers: the rows first, then the columns, in NumPy.
 
-Each is a product with a matrix (OUT, L) that holds the weights in a band. The band is cut into blocks, to leave out most zeros:
-24 rows of the output need little more than the input's rows that they cover. Samples that share their weights go through it
-together, as many as fit into the cache; else one by one.
+Each is a product with a matrix (OUT, L) that holds the weights in a band. Of large images the band is cut into blocks, to leave out
+most zeros: 24 rows of the output need little more than the input's rows that they cover. Samples that share their weights go
+through it together, as many as fit into the cache; else one by one. Small images aren't worth that: there, whole matrices.
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ from .threads import chunks, parallel, scratch
 __all__ = ["resample"]
 
 BLOCK = 24  # of the output in one product: for 224 of 256 a third of the time of the whole matrix
+SMALL = 64  # pixels a side
 
 
 def resample(x, rows, row_weights, columns, column_weights):
@@ -25,28 +26,82 @@ def resample(x, rows, row_weights, columns, column_weights):
     each = C * (H * W + OH * W + OH * OW) * np.dtype(single).itemsize  # bytes
 
     def part(lo, hi):
-        for a, b in chunks(lo, hi, each) if shared else ((n, n + 1) for n in range(lo, hi)):
+        for a, b in chunks(lo, hi, each):
             if a == lo or not shared:
-                down = Band(rows[a % len(rows)], row_weights[a % len(rows)], single)
-                across = Band(columns[a % len(columns)], column_weights[a % len(columns)], single)
-            window = scratch("resample window", (b - a, C, down.length, across.length), single)
-            np.copyto(window, x[a:b, :, down.inside, across.inside])
-            lines = scratch("resample lines", (b - a, C, OH, across.length), single)
-            for i, j, first, last in down.blocks:
-                np.matmul(down.matrix[i:j, first:last], window[:, :, first:last], out=lines[:, :, i:j])
+                axes = (Z if len(Z) == 1 else Z[a:b] for Z in (rows, row_weights, columns, column_weights))
+                sums = WeightedSums(*axes, (H, W), single)
             values = y[a:b] if x.dtype == single else scratch("resample values", (b - a, C, OH, OW), single)
-            # one product a sample: with more rows BLAS rounds otherwise, and a sample mustn't depend on the others
-            flat, out = lines.reshape(b - a, C * OH, across.length), values.reshape(b - a, C * OH, OW)
-            for i, j, first, last in across.blocks:
-                np.matmul(flat[:, :, first:last], across.matrix[i:j, first:last].T, out=out[:, :, i:j])
+            sums(x[a:b], values)
             if x.dtype == np.uint8:
                 np.rint(values, out=values)
                 if not mean:
                     np.clip(values, 0, 255, out=values)
                 np.copyto(y[a:b], values, casting="unsafe")
 
-    parallel(N, part, x.size + y.size > 1 << 17)
+    parallel(N, part, x.size + y.size > 1 << 19)
     return y
+
+
+class WeightedSums:
+    """Row i of the output is the sum over k of row_weights[n, i, k] * row rows[n, i] + k of sample n; then the columns likewise.
+
+    Args:
+        rows, row_weights: (n, OH) and (n, OH, K), or 1 in the place of n for the same to all samples. The columns' alike.
+        size: (H, W) of the input.
+        dtype: float32 or float64.
+    """
+
+    def __init__(self, rows, row_weights, columns, column_weights, size, dtype):
+        axes = (rows, row_weights, size[0]), (columns, column_weights, size[1])
+        self.dtype, self.bands = dtype, None
+        if max(*size, rows.shape[1], columns.shape[1]) <= SMALL:
+            self.down, self.across = (matrices(*axis, dtype) for axis in axes)  # (n or 1, OH, H), (n or 1, OW, W)
+        else:
+            down, across = ([Band(*line, dtype) for line in zip(first, weights)] for first, weights, _ in axes)
+            n = max(len(down), len(across))
+            self.bands = [(down[k % len(down)], across[k % len(across)]) for k in range(n)]
+
+    def __call__(self, x, out):
+        """x (n, C, H, W) -> out (n, C, OH, OW), which has the dtype."""
+        if self.bands is None:
+            self.whole(x, out)
+            return
+        for k, (down, across) in enumerate(self.bands):
+            own = slice(None) if len(self.bands) == 1 else slice(k, k + 1)
+            window = x[own, :, down.inside, across.inside]
+            if x.dtype != self.dtype:
+                window = scratch("resample window", window.shape, self.dtype)
+                np.copyto(window, x[own, :, down.inside, across.inside])
+            in_blocks(window, down, across, out[own])
+
+    # One product a sample, here and in `in_blocks`: with more rows BLAS rounds otherwise, and samples mustn't depend on each other.
+
+    def whole(self, x, out):
+        n, C, H, W = x.shape
+        images = scratch("resample window", x.shape, self.dtype)
+        np.copyto(images, x)
+        lines = scratch("resample lines", (n, C, out.shape[2], W), self.dtype)
+        np.matmul(self.down[:, None], images, out=lines)  # (n, 1, OH, H) @ (n, C, H, W)
+        np.matmul(lines, self.across[:, None].swapaxes(2, 3), out=out)  # (n, C, OH, W) @ (n, 1, W, OW)
+
+
+def matrices(first, weights, length, dtype):
+    """(n, OUT, length): the weights (n, OUT, K) in their places, from first (n, OUT) on."""
+    n, OUT, K = weights.shape
+    result = np.zeros((n, OUT, length), dtype)
+    result[np.arange(n)[:, None, None], np.arange(OUT)[:, None], first[..., None] + np.arange(K)] = weights
+    return result
+
+
+def in_blocks(window, down, across, out):
+    """The sums of samples with the same weights: (n, C, down.length, across.length) -> out (n, C, OH, OW), both of one dtype."""
+    n, C, OH, OW = out.shape
+    lines = scratch("resample lines", (n, C, OH, across.length), out.dtype)
+    for i, j, first, last in down.blocks:
+        np.matmul(down.matrix[i:j, first:last], window[:, :, first:last], out=lines[:, :, i:j])
+    lines, out = lines.reshape(n, C * OH, across.length), out.reshape(n, C * OH, OW)
+    for i, j, first, last in across.blocks:
+        np.matmul(lines[:, :, first:last], across.matrix[i:j, first:last].T, out=out[:, :, i:j])
 
 
 class Band:
@@ -61,10 +116,10 @@ class Band:
 
     def __init__(self, first, weights, dtype):
         OUT, K = weights.shape
-        begin, end = int(first[0]), int(first[-1]) + K
+        begin, end = int(first.min()), int(first.max()) + K
         self.inside, self.length = slice(begin, end), end - begin
         first = first - begin
-        self.matrix = np.zeros((OUT, self.length), dtype)
-        self.matrix[np.arange(OUT)[:, None], first[:, None] + np.arange(K)] = weights
-        bounds = [(i, min(i + BLOCK, OUT)) for i in range(0, OUT, BLOCK)]
-        self.blocks = [(i, j, first[i], first[j - 1] + K) for i, j in bounds]
+        self.matrix = matrices(first[None], weights[None], self.length, dtype)[0]
+        parts = [first[i : i + BLOCK] for i in range(0, OUT, BLOCK)]
+        bounds = [(int(part.min()), int(part.max()) + K) for part in parts]
+        self.blocks = [(BLOCK * i, min(BLOCK * (i + 1), OUT), *bound) for i, bound in enumerate(bounds)]
