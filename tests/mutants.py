@@ -325,7 +325,7 @@ _BY_FILE = [
         ("center[0] - 0.5, center[1] - 0.5", "center[0], center[1]", "center half a pixel off"),
     ]),
     ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp.py", [
-        ("stop if stop >= 0 else None", "stop", "a mirrored window from the first pixel on is empty"),
+        ("length - 1 - offset)", "length - offset)", "a mirrored window is a pixel off"),
     ]),
     ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp_places.py", [
         ("(X >= -0.5) & (X <= W - 0.5)", "(X >= -3.0) & (X <= W - 0.5)", "outside of an inner image is seen"),

@@ -10,7 +10,7 @@ from ..backend import cpu, random
 from ..backend.cpu.uniform import GOLDEN, mix
 from .check import natural
 
-AHEAD = 32  # numbers a sample that are made at once: one call for a whole recipe costs less than one for each transform
+AHEAD = 8  # numbers a sample that are made at once, then twice as many: few calls for a whole recipe
 
 
 class Draws:
@@ -44,7 +44,7 @@ class Draws:
         """(N, count) from 0 to below 1, float64."""
         end = self.used + count
         if end > self.made.shape[1]:
-            self.made = cpu.uniform(self.streams, -(-end // AHEAD) * AHEAD, np.float64)
+            self.made = cpu.uniform(self.streams, max(AHEAD, 2 * self.made.shape[1], end), np.float64)
         numbers = self.made[:, self.used : end]
         self.used = end
         return numbers

@@ -89,24 +89,39 @@ def whole_windows(steps):
 
 
 def copy_windows(x, y, step, samples):
-    (H, W), (OH, OW) = x.shape[2:], y.shape[2:]
+    if not len(samples):
+        return
     fill = np.asarray(step.fill, y.dtype).reshape(-1, 1, 1)
-    for n, (a, _, c, _, e, f, *_) in zip(samples.tolist(), step.numbers[samples].astype(int).tolist()):
-        to_rows, from_rows, all_rows = window(e, f, OH, H)
-        to_columns, from_columns, all_columns = window(a, c, OW, W)
-        if not (all_rows and all_columns):
+    a, _, c, _, e, f, *_ = step.numbers[samples].T.astype(int)
+    columns, rows = window(a, c, y.shape[3], x.shape[3]), window(e, f, y.shape[2], x.shape[2])
+    for n, left, right, j, upper, lower, i, down, along in zip(
+        *map(np.ndarray.tolist, (samples, *columns, *rows, e, a))
+    ):
+        if (upper, lower, left, right) != (0, y.shape[2], 0, y.shape[3]):
             y[n] = fill
-        y[n, :, to_rows, to_columns] = x[n, :, from_rows, from_columns]
+        to = y[n, :, upper:lower, left:right]
+        source = x[n, :, ::down][:, i : i + lower - upper]
+        if along > 0:
+            to[...] = source[..., j : j + right - left]
+        else:
+            j = x.shape[3] - j  # counted from the left again
+            copy_mirrored(source[..., j - (right - left) : j], to)
 
 
 def window(sign, offset, out, length):
-    """Slices (to, from), and whether `to` is all: pixel j of `out` is pixel sign * j + offset of `length`, where there is one."""
-    first, last = (-offset, length - 1 - offset) if sign > 0 else (offset - length + 1, offset)  # of those j
-    first, last = max(first, 0), min(last, out - 1)
-    if last < first:
-        return slice(0, 0), slice(0, 0), False
-    whole = first == 0 and last == out - 1
-    if sign > 0:
-        return slice(first, last + 1), slice(first + offset, last + 1 + offset), whole
-    stop = offset - last - 1
-    return slice(first, last + 1), slice(offset - first, stop if stop >= 0 else None, -1), whole
+    """(first, last, source), (n,) each: pixels first to last, not included, of `out` are those from `source` on of `length`.
+
+    Pixel j is pixel sign * j + offset; where the sign is -1, `source` counts from the other end.
+    """
+    offset = np.where(sign > 0, offset, length - 1 - offset)
+    first, last = np.clip(-offset, 0, out), np.clip(length - offset, 0, out)
+    return first, last, np.where(first < last, first + offset, 0)
+
+
+def copy_mirrored(source, to):
+    """Pixels of one byte are mirrored by eights: a number whose bytes are read in the other order."""
+    rest = source.shape[-1] % 8
+    if source.dtype == np.uint8 and source.strides[-1] == 1 and source.shape[-1] > 32:
+        to[..., : to.shape[-1] - rest].view("<u8")[...] = source[..., rest:].view(">u8")[..., ::-1]
+        source, to = source[..., :rest], to[..., to.shape[-1] - rest :]
+    to[...] = source[..., ::-1]
