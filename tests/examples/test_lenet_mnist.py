@@ -87,9 +87,32 @@ def test_a_kill_loses_no_finished_epoch(whole, tmp_path):
     assert same_weights(whole[0], tmp_path)
 
 
+def test_best_bends_the_digits_averages_the_weights_and_goes_on_bit_for_bit(tmp_path):
+    options = ["--best", "--epochs", "3", "--limit", "1500", "--held-out", "20000"]
+    code, output, errors = run(*options, "--out", tmp_path / "whole")
+    assert code == 0, errors
+    # the average is tested: an error that the last epoch's images, distorted, don't have
+    trained, tested = (float(re.findall(rf"{what} error (\d+\.\d\d)%", output)[-1]) for what in ("training", "test"))
+    assert tested < trained - 2 and tested < 25
+    process = start(*options, "--out", tmp_path / "stopped")
+    wait_for(process, "epoch  1:")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=100)
+    code, output, errors = run("--resume", tmp_path / "stopped" / "checkpoint.npz")
+    assert code == 0, errors
+    with np.load(tmp_path / "whole" / "checkpoint.npz") as x, np.load(tmp_path / "stopped" / "checkpoint.npz") as y:
+        averages = [name for name in x.files if name.startswith("objects/average/module")]
+        assert len(averages) == 10 and set(x.files) == set(y.files)
+        assert all(x[name].tobytes() == y[name].tobytes() for name in x.files if name.startswith("objects/"))
+        same = [np.array_equal(x[name], x[name.replace("average/module.", "model/")]) for name in averages]
+        assert not any(same)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
+        (["--best", "--model", "lenet5_1998"], r"--best is a recipe for lenet5 on mnist"),
+        (["--held-out", "60000"], r"--held-out must be from 0 to 59999.*got 60000"),
         (["--model", "lenet"], r"unknown model 'lenet'; the nearest known one is lenet5"),
         (["--dataset", "fashin"], r"unknown dataset 'fashin'; the nearest known one is fashion"),
         (["--epoch-count", "3"], r"unknown option --epoch-count; the nearest known one is --epochs"),
