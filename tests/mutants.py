@@ -328,11 +328,15 @@ _BY_FILE = [
         ("length - 1 - offset)", "length - offset)", "a mirrored window is a pixel off"),
     ]),
     ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp_places.py", [
-        ("(X >= -0.5) & (X <= W - 0.5)", "(X >= -3.0) & (X <= W - 0.5)", "outside of an inner image is seen"),
+        ("((X >= -0.5) & (X <= W - 0.5))", "((X >= -3.0) & (X <= W - 0.5))", "outside of an inner image is seen"),
         ("~np.asarray(gone)", "True", "a pixel lost twice has the first step's fill"),
+        ("(Y <= H - 0.5)) | ~applied", "(Y <= H - 0.5))", "a sample loses pixels to a step that isn't applied to it"),
     ]),
     ("augment", ("tests/augment/test_resized.py",), "backend/cpu/resample.py", [
         ("int(first.max()) + K", "int(first[-1]) + K - 1", "the last pixel is left out"),
+    ]),
+    ("augment", ("tests/augment/test_batches.py",), "augment/geometry.py", [
+        ("    samples = samples & inside\n", "    samples = samples & inside.all()\n", "joined or not, as the batch is"),
     ]),
     ("augment", ("tests/augment/test_mix.py",), "augment/mix.py", [
         ("np.clip(np.concatenate([middle - sides, middle + sides], axis=1), 0, [W, H, W, H])",

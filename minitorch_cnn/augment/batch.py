@@ -29,11 +29,16 @@ class Batch:
             raise ValueError(f"{name}: labels must be an array of {len(images)}, one an image, got {found}")
         self.N, self.channels = images.shape[:2]
         self.size = images.shape[2:]
-        self.targets = None if targets is None else check_targets(targets, images.shape, name)
+        self.targets = (
+            None if targets is None else check_targets(targets, images.shape, backend.device_of(images), name)
+        )
         self.chain, self.interpolation = [], "nearest"
 
     def add(self, steps, interpolation="nearest"):
-        """Geometric steps; `interpolation` is what they need (those that move pixels by whole numbers need "nearest")."""
+        """Geometric steps; `interpolation` is what they need (those that move pixels by whole numbers need "nearest").
+
+        The whole chain is sampled once, with the best interpolation that one of its steps needs.
+        """
         if steps:
             self.chain += [self.filled(step) for step in steps]
             self.size = tuple(steps[-1].output_size)
@@ -51,8 +56,10 @@ class Batch:
         """Make the steps that wait."""
         if not self.chain:
             return
-        self.images = P.warp(self.images, join(self.chain), self.size, self.interpolation)
-        self.move_targets(self.chain)
+        steps = join(self.chain)
+        if any(step.applies().any() for step in steps):
+            self.images = P.warp(self.images, steps, self.size, self.interpolation)
+            self.move_targets(self.chain)
         self.chain, self.interpolation = [], "nearest"
 
     def replace(self, images, steps, mask_steps=None):
@@ -77,13 +84,18 @@ class Batch:
                 self.targets[kind] = [move(rows, steps, n) for n, rows in enumerate(given)]
 
 
-def check_targets(targets, shape, name):
+def check_targets(targets, shape, device, name):
     if not isinstance(targets, dict) or set(targets) - set(KINDS):
         found = ", ".join(map(str, targets)) if isinstance(targets, dict) else type(targets).__name__
         raise ValueError(f"{name}: targets must be a dictionary with any of {', '.join(KINDS)}, got {found}")
     checked = dict(targets)
     if "masks" in targets:
         masks = targets["masks"]
+        if backend.is_array(masks) and backend.device_of(masks) != device:
+            raise ValueError(
+                f"{name}: the masks are on {backend.device_of(masks)}, but the images on {device}; move one of them: "
+                f"backend.to_device(masks, {str(device)!r})"
+            )
         if (
             not backend.is_array(masks)
             or masks.ndim != 4

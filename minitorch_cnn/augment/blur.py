@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..backend import primitives as P
-from .check import interval, natural
+from .check import check_values, interval, natural
 from .transform import Transform
 
 __all__ = ["GaussianBlur", "MotionBlur", "RandomAdjustSharpness", "Sharpness"]
@@ -110,6 +110,7 @@ class Sharpness(Transform):
 
     def change(self, batch, params):
         batch.finish()
+        check_values(self.name, batch.images)
         batch.images = P.sharpen(batch.images, np.where(params["applied"], params["factor"], 1.0))
 
 

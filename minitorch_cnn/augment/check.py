@@ -16,7 +16,9 @@ def check_images(name, images):
     if images.ndim != 4:
         remedy = "; for one image give image[None]" if images.ndim == 3 else ""
         raise ValueError(f"{name}: images must be (N, C, H, W), got {images.ndim} dimensions: {images.shape}{remedy}")
-    if images.shape[3] in (1, 3, 4) and min(images.shape[1:3]) >= 16:  # no network here has so narrow images
+    least = min(images.shape[1:3])
+    square = images.shape[1] == images.shape[2]
+    if images.shape[3] in (1, 3, 4) and (least >= 16 or (square and least >= 6)):  # so narrow, and of so many channels?
         raise ValueError(
             f"{name}: images must be (N, C, H, W), and {images.shape} looks like (N, H, W, C); "
             "permute them: np.ascontiguousarray(images.transpose(0, 3, 1, 2))"
@@ -26,6 +28,21 @@ def check_images(name, images):
     if images.dtype not in (np.uint8, np.float32, np.float64):
         raise TypeError(
             f"{name}: images must be uint8 (0 to 255) or float32 (0 to 1), got {images.dtype}; convert them with astype"
+        )
+
+
+def check_values(name, images):
+    """Float images that aren't 0 to 1 are an error on the CPU; on a GPU, to look would make the host wait.
+
+    Half of it is let pass on either side: bicubic sampling of sharp edges goes beyond by up to 0.45.
+    """
+    if images.dtype == np.uint8 or not isinstance(images, np.ndarray):
+        return
+    least, most = images.min(), images.max()
+    if not (least >= -0.5 and most <= 1.5):  # nor NaN
+        raise ValueError(
+            f"{name}: float images must be 0 to 1, these have values from {least:.4g} to {most:.4g}; "
+            "Normalize comes last in a recipe, and images of 0 to 255 are given as uint8"
         )
 
 

@@ -51,13 +51,13 @@ class ElasticTransform(Transform):
 
     def change(self, batch, params):
         fill = fill_value(self.name, self.fill, batch.channels)
-        if not params["applied"].any():
-            return
-        keys = array_module(batch.images).asarray(params["keys"])
-        dtype = np.float64 if batch.images.dtype == np.float64 else np.float32
-        field = P.smooth_noise(keys, tuple(batch.size), gaussian(self.sigma), dtype)
-        factor = np.where(params["applied"], self.alpha / 2, 0.0)[:, None]  # (N, 1)
-        batch.add([Step("displacement", factor, batch.size, batch.size, fill=fill, field=field)], self.interpolation)
+        factor, field = np.full((batch.N, 1), self.alpha / 2), None
+        if params["applied"].any():
+            keys = array_module(batch.images).asarray(params["keys"])
+            dtype = np.float64 if batch.images.dtype == np.float64 else np.float32
+            field = P.smooth_noise(keys, tuple(batch.size), gaussian(self.sigma), dtype)
+        bent = Step("displacement", factor, batch.size, batch.size, "constant", fill, field, params["applied"])
+        batch.add([bent], self.interpolation)
 
 
 class GridDistortion(Transform):
@@ -103,14 +103,12 @@ class GridDistortion(Transform):
                 f"or more; give num_steps={min(H, W)} or less"
             )
         tables = [
-            np.where(
-                params["applied"][:, None], places(factors, length, self.num_steps, self.normalized), np.arange(length)
-            )
+            places(factors, length, self.num_steps, self.normalized)
             for factors, length in ((params["steps_y"], H), (params["steps_x"], W))
         ]
-        batch.add(
-            [Step("table", np.concatenate(tables, axis=1), batch.size, batch.size, fill=fill)], self.interpolation
-        )
+        table = np.concatenate(tables, axis=1)
+        bent = Step("table", table, batch.size, batch.size, "constant", fill, applied=params["applied"])
+        batch.add([bent], self.interpolation)
 
 
 class OpticalDistortion(Transform):
@@ -142,9 +140,8 @@ class OpticalDistortion(Transform):
         H, W = batch.size
         lens = np.tile([(W - 1) / 2, (H - 1) / 2, W, H, 0.0], (batch.N, 1))
         lens[:, 4] = params["k"]
-        # with the middle at 0 and lengths of 1, those that stay do so to the last bit
-        lens = np.where(params["applied"][:, None], lens, [0.0, 0.0, 1.0, 1.0, 0.0])
-        batch.add([Step("lens", lens, batch.size, batch.size, fill=fill)], self.interpolation)
+        bent = Step("lens", lens, batch.size, batch.size, "constant", fill, applied=params["applied"])
+        batch.add([bent], self.interpolation)
 
 
 def gaussian(sigma):

@@ -14,9 +14,9 @@ NEARLY = 1e-6  # pixels; what rounding in a matrix may move a corner by
 
 
 def projective(matrix, applied, input_size, output_size, border="constant", fill=(0.0,)):
-    """The step of (N, 3, 3) matrices; samples that aren't `applied` (N,) stay as they are."""
-    matrix = np.where(applied[:, None, None], matrix, np.eye(3))
-    return Step("projective", matrix.reshape(-1, 9), input_size, output_size, border, fill)
+    """The step of matrices (N, 3, 3), or one (3, 3) for all; samples that aren't `applied` (N,) go past it."""
+    numbers = np.broadcast_to(matrix.reshape(-1, 9), (len(applied), 9))
+    return Step("projective", numbers, input_size, output_size, border, fill, applied=applied)
 
 
 def join(chain):
@@ -24,24 +24,41 @@ def join(chain):
 
     In between, what comes from outside of the inner image gets that step's border. This may only be left out for a sample whose
     output looks at the inside alone (crops, mirroring), or if outside there is outside of the image before, too, with the
-    same border.
+    same border. It is asked of each sample by itself, so that none depends on the others of its batch: one that has been joined
+    goes past the second step.
     """
-    joined = list(chain[:1])
-    for step in chain[1:]:
-        before = joined[-1]
-        if step.kind == before.kind == "projective":
-            inside = lies_inside(step.numbers, step.output_size, step.input_size)
-            if not inside.all() and step[4:6] == before[4:6] and step.border == "constant":
-                matrix = before.numbers.reshape(-1, 3, 3)
-                regular = np.abs(np.linalg.det(matrix)) > 1e-9
-                back = np.linalg.inv(np.where(regular[:, None, None], matrix, np.eye(3))).reshape(-1, 9)
-                inside = inside | (regular & lies_inside(back, before.input_size, before.output_size))
-            if inside.all():
-                matrix = before.numbers.reshape(-1, 3, 3) @ step.numbers.reshape(-1, 3, 3)
-                joined[-1] = before._replace(numbers=matrix.reshape(-1, 9), output_size=step.output_size)
-                continue
-        joined.append(step)
-    return joined
+    if not chain:
+        return []
+    steps = [step._replace(numbers=step.numbers.copy(), applied=step.applies().copy()) for step in chain]
+    last = np.zeros(len(steps[0].numbers), int)  # the number of the last step so far that each sample doesn't go past
+    for k, step in enumerate(steps[1:], 1):
+        if step.kind == "projective":
+            for number in np.unique(last):
+                multiply(steps[number], step, step.applied & (last == number))
+        last[step.applied] = k
+    kept = steps[:1]
+    for step in steps[1:]:
+        if step.applied.any():
+            kept.append(step)
+        else:
+            kept[-1] = kept[-1]._replace(output_size=step.output_size)
+    return kept
+
+
+def multiply(before, step, samples):
+    """Make one matrix of the two steps for those of the samples (N,) for which that loses nothing; in place."""
+    if before.kind != "projective":
+        return
+    first, second = (s.numbers.reshape(-1, 3, 3) for s in (before, step))
+    first = np.where(before.applied[:, None, None], first, np.eye(3))
+    inside = lies_inside(step.numbers, step.output_size, step.input_size)
+    if step.border == before.border == "constant" and step.fill == before.fill:
+        regular = np.abs(np.linalg.det(first)) > 1e-9
+        back = np.linalg.inv(np.where(regular[:, None, None], first, np.eye(3))).reshape(-1, 9)
+        inside = inside | (regular & lies_inside(back, before.input_size, step.input_size))
+    samples = samples & inside
+    before.numbers[samples] = (first @ second).reshape(-1, 9)[samples]
+    before.applied[samples], step.applied[samples] = True, False
 
 
 def lies_inside(numbers, size, around):
@@ -58,6 +75,8 @@ def moved_points(rows, chain, n):
     """Keypoints (n, 2 or more) of sample n after the chain; those that leave the image on the way are dropped."""
     x, y, kept = rows[:, 0], rows[:, 1], np.ones(len(rows), bool)
     for step in chain:
+        if not step.applies()[n]:
+            continue
         u, v = forward(x, y, step, n)
         back = backward(u, v, alone(step, n))
         H, W = step.output_size
@@ -72,7 +91,8 @@ def moved_boxes(rows, chain, n, points=9):
 
     Those that are empty then are dropped.
     """
-    if not len(rows):
+    chain = [step for step in chain if step.applies()[n]]
+    if not len(rows) or not chain:
         return rows
     x1, y1, x2, y2 = (rows[:, k : k + 1] for k in range(4))  # (n, 1) each
     t = np.linspace(0, 1, points)
@@ -146,4 +166,4 @@ def unbent(far, k):
 def alone(step, n):
     """The step of sample n, on the CPU."""
     field = None if step.field is None else backend.to_numpy(step.field[n : n + 1]).astype(float)
-    return step._replace(numbers=step.numbers[n : n + 1], field=field)
+    return step._replace(numbers=step.numbers[n : n + 1], field=field, applied=None)

@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import array_module, to_numpy
 from ..backend import primitives as P
 from ..backend.cpu.threads import parallel
-from .check import interval, natural
+from .check import check_values, interval, natural
 from .transform import Transform
 
 __all__ = ["GaussianNoise", "ImageCompression", "SaltAndPepper"]
@@ -44,6 +44,7 @@ class GaussianNoise(Transform):
 
     def change(self, batch, params):
         batch.finish()
+        check_values(self.name, batch.images)
         table = self.mean + self.sigma * normal_quantiles()
         if batch.images.dtype == np.uint8:
             table = np.rint(np.clip(255 * table, -255, 255)).astype(np.int16)  # more than 255 is white or black too
@@ -77,6 +78,7 @@ class SaltAndPepper(Transform):
 
     def change(self, batch, params):
         batch.finish()
+        check_values(self.name, batch.images)
         salt, pepper = (params["applied"] * params[which] for which in ("salt", "pepper"))
         batch.images = P.salt_and_pepper(batch.images, params["keys"], salt, pepper)
 
@@ -115,6 +117,7 @@ class ImageCompression(Transform):
         if batch.channels not in (1, 3):
             raise ValueError(f"{self.name}: a JPEG file has 1 or 3 channels, but the images have {batch.channels}")
         batch.finish()
+        check_values(self.name, batch.images)
         images = to_numpy(batch.images).copy()
         which = np.flatnonzero(params["applied"])
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..backend import primitives as P
+from .check import check_values
 from .transform import Transform
 
 __all__ = ["Normalize"]
@@ -39,6 +40,7 @@ class Normalize(Transform):
 
     def change(self, batch, params):
         batch.finish()
+        check_values(self.name, batch.images)
         C = batch.channels
         for what in ("mean", "std"):
             if len(getattr(self, what)) not in (1, C):

@@ -160,6 +160,7 @@ class Policy(Transform):
                 magnitude[here] = self.magnitudes(name, batch.size)[params["bin"][here, slot]]
             magnitude *= np.where(np.isin(operation, SIGNED), params["sign"][:, slot], 1)
             self.move(batch, operation, magnitude)
+            batch.finish()  # each slot looks at the image anew, whatever the other samples of the batch do in it
             recolor(batch, operation, magnitude)
 
     def magnitudes(self, name, size):
@@ -177,8 +178,6 @@ class Policy(Transform):
     def move(self, batch, operation, magnitude):
         """All that is geometric, one matrix a sample: shears about the upper left corner, rotations about the middle."""
         geometric = np.isin(operation, GEOMETRIC)
-        if not geometric.any():
-            return
         amount = {name: np.where(operation == name, magnitude, 0.0) for name in GEOMETRIC}
         shear = np.degrees(np.arctan(np.stack([amount["ShearX"], amount["ShearY"]], axis=1)))  # (N, 2)
         moved = np.trunc(np.stack([amount["TranslateX"], amount["TranslateY"]], axis=1))  # (N, 2) whole pixels

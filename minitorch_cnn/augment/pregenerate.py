@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 
 import numpy as np
 
@@ -31,7 +32,13 @@ __all__ = ["Pregenerated", "pregenerate"]
 INDEX = "index.json"
 SHARD_BYTES = 256 << 20  # of images in a shard, unless its size is given
 PARTS = ("images", "labels")
-SETTINGS = ("samples", "copies", "transform", "seed")  # what must be the same to go on, beside the shards' size
+SETTINGS = (
+    "samples",
+    "checksum",
+    "copies",
+    "transform",
+    "seed",
+)  # what must be the same to go on, beside the shards' size
 
 
 def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=None, seed=None, progress=True):
@@ -68,12 +75,14 @@ def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=N
         )
     settings = {
         "samples": len(dataset),
+        "checksum": 0,
         "copies": natural(name, "copies", copies, 1),
         "transform": repr(transform),
         "seed": seed if seed is None else natural(name, "seed", seed),
     }
     if not settings["samples"]:
         raise ValueError(f"{name}: the data set is empty")
+    settings["checksum"] = checksum(name, dataset)
     batch_size = natural(name, "batch_size", batch_size, 1)
     shard_size = None if shard_size is None else natural(name, "shard_size", shard_size, 1)
     out = os.path.expanduser(os.fspath(out))
@@ -96,6 +105,15 @@ def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=N
         index = new_index(settings, shard_size, *copies_from(0, 1))
     make_shards(out, index, copies_from, progress)
     return Pregenerated(out)
+
+
+def checksum(name, dataset, looked_at=16):
+    """CRC-32 of some samples from the whole data set: copies of another one of the same length must not go unnoticed."""
+    total = 0
+    for i in np.unique(np.linspace(0, len(dataset) - 1, looked_at).astype(np.int64)):
+        for array in read_samples(name, dataset, np.array([i])):
+            total = zlib.crc32(np.ascontiguousarray(backend.to_numpy(array)), total)
+    return total
 
 
 def new_index(settings, shard_size, images, labels):

@@ -5,8 +5,7 @@
 import numpy as np
 
 from ..backend import primitives as P
-from .check import natural
-from .color import check_values
+from .check import check_values, natural
 from .transform import Transform
 
 __all__ = ["AutoContrast", "Equalize", "Gamma", "Invert", "Posterize", "Solarize"]
@@ -35,7 +34,7 @@ class Gamma(Transform):
 
     def change(self, batch, params):
         batch.finish()
-        check_values(self, batch.images)
+        check_values(self.name, batch.images)
         gamma = np.where(params["applied"], params["gamma"], 1.0)
         if batch.images.dtype == np.uint8:
             tables = (255 * (np.arange(256) / 255) ** gamma[:, None]).astype(np.uint8)  # (N, 256), rounded down
@@ -70,7 +69,7 @@ class Posterize(Transform):
 
     def change(self, batch, params):
         batch.finish()
-        check_values(self, batch.images)
+        check_values(self.name, batch.images)
         batch.images = P.posterize(batch.images, params["bits"], params["applied"])
 
 
@@ -106,7 +105,7 @@ class Solarize(Transform):
                 f"{self.name}: the threshold {self.threshold[1]:g} is above {top}, the largest value of "
                 f"{batch.images.dtype} images; give it in their units"
             )
-        check_values(self, batch.images)
+        check_values(self.name, batch.images)
         batch.images = P.solarize(batch.images, params["threshold"], params["applied"])
 
 
@@ -126,7 +125,7 @@ class Invert(Transform):
 
     def change(self, batch, params):
         batch.finish()
-        check_values(self, batch.images)
+        check_values(self.name, batch.images)
         batch.images = P.solarize(batch.images, np.full(batch.N, -np.inf), params["applied"])  # everything is above
 
 
@@ -146,7 +145,7 @@ class AutoContrast(Transform):
 
     def change(self, batch, params):
         batch.finish()
-        check_values(self, batch.images)
+        check_values(self.name, batch.images)
         batch.images = P.autocontrast(batch.images, params["applied"])
 
 
@@ -169,13 +168,14 @@ class Equalize(Transform):
 
     def change(self, batch, params):
         batch.finish()
-        check_values(self, batch.images)
+        check_values(self.name, batch.images)
         batch.images = P.equalize(batch.images, params["applied"])
 
 
 def pair_of(name, what, value):
     """A pair of numbers, or one number as a pair of equal ones."""
     try:
-        return (float(value), float(value)) if np.isscalar(value) else tuple(map(float, (value[0], value[1])))
-    except (TypeError, ValueError, IndexError, KeyError):
+        low, high = (value, value) if np.isscalar(value) else value
+        return float(low), float(high)
+    except (TypeError, ValueError):
         raise ValueError(f"{name}: {what} must be a number or a pair (least, most), got {value!r}") from None

@@ -71,8 +71,15 @@ class Transform:
                 f"{self.name}: the parameters are those of {len(params['applied'])} samples, but there are {batch.N} images"
             )
         with backend.on_device_of(images):
-            self.change(batch, params)
+            try:
+                self.change(batch, params)
+            except KeyError as missing:
+                raise ValueError(
+                    f"{self.name}: the parameters are those of another transform: {missing} isn't among them"
+                ) from None
             batch.finish()
+        if batch.images is images:  # nothing was applied: what is returned may be written to all the same
+            batch.images = images.copy()
         given = [batch.images, *(x for x in (batch.labels, batch.targets) if x is not None)]
         return given[0] if len(given) == 1 else tuple(given)
 

@@ -18,6 +18,8 @@ Whatever comes from outside of a step's input follows its border rule:
     "reflect"       mirrored about the middle of the outermost pixels (OpenCV's REFLECT_101)
     "symmetric"     mirrored about the outer edges
     "edge"          the nearest pixel there is
+
+A step may leave samples alone: these go past it, from the step behind it to the one before.
 """
 
 from typing import NamedTuple
@@ -33,6 +35,11 @@ class Step(NamedTuple):
     border: str = "constant"
     fill: tuple = (0.0,)  # one number for each channel, or one for all
     field: object = None  # of a displacement: (N, 2, H, W) of its output, x first, where the images are
+    applied: object = None  # (N,) bool: the samples that it isn't applied to go past it; None: it is applied to all
+
+    def applies(self):
+        """(N,) bool."""
+        return np.ones(len(self.numbers), bool) if self.applied is None else self.applied
 
 
 BORDERS = ("constant", "reflect", "symmetric", "edge")

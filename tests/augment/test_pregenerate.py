@@ -370,3 +370,10 @@ def test_the_bar_counts_copies(dataset, tmp_path, capsys):
     assert not shown or "33/33" in shown  # a bar is for a terminal
     make(dataset, tmp_path / "quiet")
     assert capsys.readouterr() == ("", "")
+
+
+def test_copies_of_another_data_set_of_the_same_length_are_no_ones_to_go_on_with(tmp_path):
+    ones, nines = ([(np.full((1, 4, 5), value, np.uint8), value) for _ in range(3)] for value in (1, 9))
+    pregenerate(ones, HorizontalFlip(), 2, tmp_path, seed=0, progress=False)
+    with pytest.raises(ValueError, match=r"holds copies made with checksum=\d+, now it is \d+"):
+        pregenerate(nines, HorizontalFlip(), 2, tmp_path, seed=0, progress=False)

@@ -273,7 +273,7 @@ def test_p_must_be_a_probability(build, p):
 
 
 def test_few_channels_and_narrow_images_are_no_mistake():
-    for shape in ((1, 1, 1, 1), (2, 3, 1, 1), (2, 4, 7, 3), (1, 1, 9, 1)):
+    for shape in ((1, 1, 1, 1), (2, 5, 5, 3), (2, 3, 1, 1), (2, 4, 7, 3), (1, 1, 9, 1)):
         images = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
         assert np.array_equal(FLIP(images), images[..., ::-1])
 

@@ -86,6 +86,23 @@ def test_two_steps(first, second, interpolation, rng):
         assert_same(x, steps, (8, 10), interpolation)
 
 
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("first, second", list(itertools.product(KINDS, KINDS)))
+def test_samples_go_past_steps_that_are_not_applied_to_them(first, second, interpolation, rng):
+    """Each sample as if its chain were without these steps; a first step still says what is around the image."""
+    x = image(rng, (N, C, 8, 10), np.float64)
+    for borders in (("constant", "constant"), ("edge", "constant"), ("constant", "symmetric"), ("reflect", "edge")):
+        steps = [some_step(rng, k, (8, 10), (8, 10), b, (0.2, 0.4)) for k, b in zip((first, second), borders)]
+        for which in ([True, False, False], [False, True, False], [True, True, False]):
+            own = [steps[0]._replace(applied=np.array(which)), steps[1]._replace(applied=np.array(which[::-1]))]
+            got = assert_same(x, own, (8, 10), interpolation)
+            for n in range(N):
+                kept = [own[0], *(step for step in own[1:] if step.applied[n])]
+                alone = [s._replace(numbers=s.numbers[[n]], applied=s.applied[[n]]) for s in kept]
+                alone = [s if s.field is None else s._replace(field=s.field[[n]]) for s in alone]
+                assert np.array_equal(cpu.warp(x[[n]], alone, (8, 10), interpolation)[0], got[n])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_a_long_chain_through_several_sizes(interpolation, dtype, rng):

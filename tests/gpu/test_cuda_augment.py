@@ -52,6 +52,18 @@ def test_warp_of_one_step(kind, border, dtype, rng):
             assert_near(got, cpu.warp(x, [step], size, interpolation), interpolation)
 
 
+@pytest.mark.parametrize("second", KINDS)
+@pytest.mark.parametrize("first", KINDS)
+def test_samples_go_past_steps_that_are_not_applied_to_them(first, second, rng):
+    x = image(rng, (N, C, 9, 11), np.float64)
+    for borders in (("constant", "constant"), ("edge", "constant"), ("constant", "symmetric")):
+        steps = [some_step(rng, kind, (9, 11), (9, 11), b, (0.3, 0.5)) for kind, b in zip((first, second), borders)]
+        steps = [s._replace(applied=np.array(a)) for s, a in zip(steps, ([True, False, False], [True, True, False]))]
+        got = gpu.warp(cupy.asarray(x), [moved(step) for step in steps], (9, 11), "bilinear")
+        assert_near(got, cpu.warp(x, steps, (9, 11), "bilinear"), borders)
+        assert np.array_equal(got[2].get(), x[2])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("interpolation", TAPS)
 def test_warp_of_a_chain_through_several_sizes(interpolation, dtype, rng):

@@ -23,7 +23,8 @@ TOGETHER = 1 << 19  # bytes of the places x of samples that are worked on at a t
 def warp(x, steps, size, interpolation):
     N, C, H, W = x.shape
     y = np.empty((N, C, *size), x.dtype)
-    whole, upright, same = whole_windows(steps), are_upright(steps), are_same(steps)
+    windows, whole = whole_windows(steps)
+    upright, same = are_upright(steps), are_same(steps)
     single = np.float64 if x.dtype == np.float64 else np.float32
 
     def places(samples):
@@ -31,7 +32,7 @@ def warp(x, steps, size, interpolation):
         return Sampler(X, Y, interpolation, x), lost
 
     def part(lo, hi):
-        copy_windows(x, y, steps[0], lo + np.flatnonzero(whole[lo:hi]))
+        copy_windows(x, y, windows, steps[0].fill, lo + np.flatnonzero(whole[lo:hi]))
         for kind in (upright, ~upright):
             samples = lo + np.flatnonzero(kind[lo:hi] & ~whole[lo:hi])
             for a, b in chunks(0, len(samples), size[0] * size[1] * np.dtype(single).itemsize, TOGETHER):
@@ -59,7 +60,9 @@ def warp_some(x, y, samples, step, sampler, lost):
 
 def are_same(steps):
     """Whether the steps do the same to all samples."""
-    return all(step.field is None and (step.numbers == step.numbers[:1]).all() for step in steps)
+    return all(
+        step.applies().all() and step.field is None and (step.numbers == step.numbers[:1]).all() for step in steps
+    )
 
 
 def are_upright(steps):
@@ -67,11 +70,9 @@ def are_upright(steps):
     result = np.ones(len(steps[0].numbers), bool)
     for step in steps:
         if step.kind == "projective":
-            result &= (step.numbers[:, [1, 3, 6, 7]] == 0).all(axis=1)
-        elif step.kind == "displacement":
-            result &= step.numbers[:, 0] == 0
-        elif step.kind == "lens":
-            result[:] = False
+            result &= (step.numbers[:, [1, 3, 6, 7]] == 0).all(axis=1) | ~step.applies()
+        elif step.kind != "table":
+            result &= ~step.applies()
     return result
 
 
@@ -79,20 +80,24 @@ def are_upright(steps):
 
 
 def whole_windows(steps):
-    """(N,): whose pixels move by whole numbers, perhaps mirrored, with a border that is filled."""
-    step = steps[0]
-    if len(steps) > 1 or step.kind != "projective" or step.border != "constant":
-        return np.zeros(len(step.numbers), bool)
-    a, b, c, d, e, f, g, h, i = step.numbers.T
-    upright = (np.abs(a) == 1) & (np.abs(e) == 1) & (b == 0) & (d == 0) & (g == 0) & (h == 0) & (i == 1)
-    return upright & (c == np.rint(c)) & (f == np.rint(f))
+    """(numbers (N, 9), whole (N,)): whose pixels move by whole numbers, perhaps mirrored, with a border that is filled."""
+    first, *others = steps
+    still = np.tile(np.eye(3).ravel(), (len(first.numbers), 1))
+    numbers = np.where(first.applies()[:, None], first.numbers, still) if first.kind == "projective" else still
+    a, b, c, d, e, f, g, h, i = numbers.T
+    whole = (np.abs(a) == 1) & (np.abs(e) == 1) & (b == 0) & (d == 0) & (g == 0) & (h == 0) & (i == 1)
+    whole &= (c == np.rint(c)) & (f == np.rint(f))
+    if first.kind != "projective" or first.border != "constant":
+        whole &= ~first.applies()
+    return numbers, whole & ~np.any([step.applies() for step in others], axis=0) if others else whole
 
 
-def copy_windows(x, y, step, samples):
+def copy_windows(x, y, numbers, fill, samples):
+    """The numbered samples of x into y; `numbers` are those of one step."""
     if not len(samples):
         return
-    fill = np.asarray(step.fill, y.dtype).reshape(-1, 1, 1)
-    a, _, c, _, e, f, *_ = step.numbers[samples].T.astype(int)
+    fill = np.asarray(fill, y.dtype).reshape(-1, 1, 1)
+    a, _, c, _, e, f, *_ = numbers[samples].T.astype(int)
     columns, rows = window(a, c, y.shape[3], x.shape[3]), window(e, f, y.shape[2], x.shape[2])
     for n, left, right, j, upper, lower, i, down, along in zip(
         *map(np.ndarray.tolist, (samples, *columns, *rows, e, a))

@@ -17,19 +17,26 @@ def source_of(steps, samples, size, dtype):
     Y = np.arange(size[0], dtype=dtype)[None, :, None]
     lost, gone = [], False
     for step in reversed(steps):
-        X, Y = one_step(step, samples, X, Y)
-        H, W = step.input_size
-        if step.border != "constant":
-            X, Y = fold(X, W, step.border), fold(Y, H, step.border)
-        elif step is steps[0]:  # its fill is around the image: places beyond are brought there, and so is a NaN
+        (H, W), applied = step.input_size, step.applies()[samples][:, None, None]
+        if applied.any():
+            before = X, Y
+            X, Y = one_step(step, samples, X, Y)
+            if step.border != "constant":
+                X, Y = fold(X, W, step.border), fold(Y, H, step.border)
+            if not applied.all():
+                X, Y = (np.where(applied, new, old) for new, old in zip((X, Y), before))
+        if step is steps[0] and step.border == "constant":
+            # its fill is around the image: places beyond are brought there, and so is a NaN
             X, Y = within(X, W), within(Y, H)
             continue
-        inside = ((X >= -0.5) & (X <= W - 0.5)) & ((Y >= -0.5) & (Y <= H - 0.5))  # no NaN is inside
-        if not inside.all():
-            mask = np.broadcast_to(~inside, (len(samples), *size)) & ~np.asarray(gone)
+        # by axis, so that X and Y stay as small as they are; no NaN is inside
+        inside_x = ((X >= -0.5) & (X <= W - 0.5)) | ~applied
+        inside_y = ((Y >= -0.5) & (Y <= H - 0.5)) | ~applied
+        if not (inside_x.all() and inside_y.all()):
+            mask = np.broadcast_to(~(inside_x & inside_y), (len(samples), *size)) & ~np.asarray(gone)
             lost.append((step, mask))
             gone = gone | mask
-            X, Y = np.where(inside, X, dtype(0)), np.where(inside, Y, dtype(0))
+            X, Y = np.where(inside_x, X, dtype(0)), np.where(inside_y, Y, dtype(0))
     return X, Y, lost
 
 
@@ -47,8 +54,6 @@ def one_step(step, samples, X, Y):
         r2 = u * u + v * v
         longer = 1 + k * r2 + k * r2 * r2
         return cx + fx * u * longer, cy + fy * v * longer
-    if not numbers.any():
-        return X, Y
     n, H, W = len(samples), *step.output_size
     run = samples[-1] - samples[0] == n - 1
     field = step.field[samples[0] : samples[0] + n] if run else step.field[samples]  # (n, 2, H, W); a slice is no copy

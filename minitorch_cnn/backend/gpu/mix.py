@@ -15,6 +15,7 @@ _mix = cupy.ElementwiseKernel(
     y = a == T(1) ? x[i] : sizeof(P) == 1 ? P(rint(value)) : P(value);  // of a NaN in `others` nothing is left either
     """,
     "mt_mix_images",
+    options=("--fmad=false",),  # products and sums are rounded one by one, as in NumPy
 )
 _paste = cupy.ElementwiseKernel(
     "raw P x, raw P others, raw int64 places, int64 size, int32 H, int32 W",

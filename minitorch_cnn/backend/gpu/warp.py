@@ -85,8 +85,10 @@ extern "C" __global__ void mt_warp(const P *x, P *y, const int *table, const T *
   for (int s = steps - 1; s >= 0 && lost < 0; --s) {
     const int *step = table + s * COLUMNS;
     int height = step[HEIGHT], width = step[WIDTH];
+    const T *p = numbers + step[NUMBERS] + n * step[COUNT];
+    if (p[0] != p[0]) continue;  // a NaN: the step leaves this sample alone
     const T *field = fields + step[FIELD] + (ptrdiff_t)n * 2 * step[OUT_HEIGHT] * step[OUT_WIDTH];
-    one_step(step, numbers + step[NUMBERS] + n * step[COUNT], field, px, py);
+    one_step(step, p, field, px, py);
     if (!(fabs(px) < T(1e9) && fabs(py) < T(1e9))) lost = s;  // also a NaN
     else if (step[BORDER] != CONSTANT) { px = fold(px, width, step[BORDER]); py = fold(py, height, step[BORDER]); }
     else if (s > 0 && !(px >= T(-0.5) && px <= width - T(0.5) && py >= T(-0.5) && py <= height - T(0.5))) lost = s;
@@ -120,7 +122,7 @@ def warp(x, steps, size, interpolation):
     for step in steps:
         kind, border = KINDS.index(step.kind), BORDERS.index(step.border)
         table.append([kind, border, *step.input_size, *step.output_size, place, step.numbers.shape[1], field_place])
-        numbers.append(step.numbers.ravel())
+        numbers.append(np.where(step.applies()[:, None], step.numbers, np.nan).ravel())
         place += step.numbers.size
         if step.field is not None:
             fields.append(cupy.ascontiguousarray(step.field, real_of(x)).ravel())

@@ -30,6 +30,8 @@ def warp(x, steps, size, interpolation):
 def source_of(steps, n, x, y):
     """Where (x, y) of the last step's output lies in the first step's input, and the step that lost it, or None."""
     for step in reversed(steps):
+        if not step.applies()[n]:
+            continue
         x, y = one_step(step, n, x, y)
         if not (math.isfinite(x) and math.isfinite(y)):
             return None, step
