@@ -313,8 +313,8 @@ _BY_FILE = [
          'own = params["transforms"]', "a restricted container still applies its transforms"),
     ]),
     ("augment", ("tests/augment/test_geometry.py",), "augment/geometry.py", [
-        ("            if inside.all():\n", "            if True:\n", "a turned crop shows what was cut off"),
-        ("step[4:6] == before[4:6] and step.border", "step.border", "joined steps show the first one's fill"),
+        ("    samples = samples & inside\n", "", "a turned crop shows what was cut off"),
+        (' and step.fill == before.fill:', ":", "joined steps show the first one's fill"),
         ("forward(x - 0.5, y - 0.5, step, n)", "forward(x, y, step, n)", "boxes' edges taken for pixels' middles"),
         ("        x, y = u, v\n", "        x, y = x, y\n", "keypoints move by the last step alone"),
     ]),
@@ -330,6 +330,8 @@ _BY_FILE = [
     ("augment", ("tests/backend/test_warp.py",), "backend/cpu/warp_places.py", [
         ("((X >= -0.5) & (X <= W - 0.5))", "((X >= -3.0) & (X <= W - 0.5))", "outside of an inner image is seen"),
         ("~np.asarray(gone)", "True", "a pixel lost twice has the first step's fill"),
+    ]),
+    ("augment", ("tests/augment/test_batches.py",), "backend/cpu/warp_places.py", [
         ("(Y <= H - 0.5)) | ~applied", "(Y <= H - 0.5))", "a sample loses pixels to a step that isn't applied to it"),
     ]),
     ("augment", ("tests/augment/test_resized.py",), "backend/cpu/resample.py", [

@@ -71,6 +71,7 @@ def test_any_recipe(seed, dtype, rng):
         lambda: [A.Rotate(30), A.ElasticTransform(p=0.1)],
         lambda: [A.ElasticTransform(p=0.5), A.HorizontalFlip(), A.Rotate(10, interpolation="bilinear")],
         lambda: [A.HorizontalFlip(), A.OpticalDistortion(0.3, p=0.3), A.Rotate(40, fill=1), A.RandomCrop(9, padding=4)],
+        lambda: [A.Rotate(30, p=0.5), A.Pad(3), A.ElasticTransform(20, 2)],
         lambda: [A.RandAugment(3, 20)],
         lambda: [A.Pad(2), A.Rotate(30, p=0.3, interpolation="bilinear"), A.CenterCrop(8), A.HorizontalFlip()],
     ],
