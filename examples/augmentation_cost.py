@@ -100,7 +100,7 @@ def run(task, way, seed, args):
     mt.manual_seed(seed)
     images, labels = (part[: args.images] for part in task.load(args.data, train=True))
     dataset = data.TensorDataset(images, labels)
-    result, copies = {"advance_seconds": 0.0, "bytes": images.nbytes}, None
+    result, copies = {"advance_seconds": 0.0, "bytes": images.nbytes}, None  # of the images as they are
     if way == "in advance":
         began = time.perf_counter()
         folder = os.path.join(args.out, f"copies of {task.name}, seed {seed}")
