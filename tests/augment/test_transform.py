@@ -191,6 +191,7 @@ BAD_IMAGES = [
     (IMAGES[None], ValueError, "HorizontalFlip: images must be (N, C, H, W), got 5 dimensions"),
     (IMAGES[0, 0], ValueError, "HorizontalFlip: images must be (N, C, H, W), got 2 dimensions: (4, 5)"),
     (np.zeros((2, 28, 29, 3), np.uint8), ValueError, "(2, 28, 29, 3) looks like (N, H, W, C)"),
+    (np.zeros((2, 8, 8, 3), np.uint8), ValueError, "(2, 8, 8, 3) looks like (N, H, W, C)"),
     (IMAGES[:0], ValueError, "no image in an array of shape (0, 3, 4, 5)"),
     (IMAGES[:, :, :0], ValueError, "no image in an array of shape (2, 3, 0, 5)"),
     (IMAGES.astype(np.int64), TypeError, "images must be uint8 (0 to 255) or float32 (0 to 1), got int64"),
@@ -304,3 +305,32 @@ def test_repr_names_the_options():
         ")",
     ]
     assert repr(A.RandomHorizontalFlip(0.5)) == repr(A.HorizontalFlip())
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        A.GaussianNoise(),
+        A.SaltAndPepper(p=1.0),
+        A.Sharpness(2.0, p=1.0),
+        A.Normalize(0.5, 0.5),
+        A.ImageCompression(p=1.0),
+        A.Brightness(0.1),
+        A.Equalize(p=1.0),
+    ],
+    ids=lambda t: t.name,
+)
+def test_float_images_of_0_to_255_are_refused_where_it_matters(transform):
+    images = np.full((2, 3, 8, 9), 100, np.float32)
+    message = "float images must be 0 to 1, these have values from 100 to 100; .* 0 to 255 are given as uint8"
+    with pytest.raises(ValueError, match=f"{transform.name}: {message}"):
+        transform(images)
+    transform(images / 255)
+
+
+def test_parameters_of_another_transform_are_refused_in_words():
+    images = np.zeros((3, 3, 8, 9), np.uint8)
+    with pytest.raises(
+        ValueError, match="Affine: the parameters are those of another transform: 'translate' isn't among them"
+    ):
+        A.Affine(10).apply(images, A.Rotate(10).sample(np.arange(3)))
