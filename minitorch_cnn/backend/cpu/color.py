@@ -22,7 +22,8 @@ def color_jitter(x, factors, order):
     x = np.ascontiguousarray(x).reshape(N, C, H * W)
     y = np.empty(x.shape, x.dtype)
     active = (factors != NEUTRAL)[np.arange(N)[:, None], order]
-    steps = np.where(active, order, -1)  # (N, 4), -1 is none
+    steps = np.where(active, order, -1)  # (N, 4), -1 is none: these are put behind the others, so that samples meet
+    steps = np.take_along_axis(steps, np.argsort(~active, axis=1, kind="stable"), axis=1)
     factors = factors.astype(real)
 
     def part(lo, hi):
