@@ -63,7 +63,7 @@ def main():
     run = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
     tested = model
     if args.best:
-        # over the last fiftieth of the steps or so: an epoch
+        # over the last fiftieth of all steps or so: of 60 epochs a little more than one
         run["average"] = optim.ExponentialMovingAverage(model, decay=max(0, 1 - 50 / (args.epochs * len(loader))))
         tested = run["average"].module
     history, totals = [], train.Totals()

@@ -14,7 +14,8 @@ Images of uint8 are sampled bilinearly at places rounded to 1/256 of a pixel, an
 
 Whatever comes from outside of a step's input follows its border rule:
 
-    "constant"      lost: it shows that step's fill. In the chain's first step each pixel of the interpolation by itself
+    "constant"      lost: it shows that step's fill, if the place is more than half a pixel outside. In the chain's first step the
+                    interpolation goes on into a border of fill: a line 9 9 9 with fill 1, at -0.25, is 3/4 * 9 + 1/4 * 1 = 7
     "reflect"       mirrored about the middle of the outermost pixels (OpenCV's REFLECT_101)
     "symmetric"     mirrored about the outer edges
     "edge"          the nearest pixel there is
