@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minitorch_cnn as mt
 import minitorch_cnn.functional as F
 from minitorch_cnn import Tensor, models
 from minitorch_cnn.models.published import PUBLISHED
@@ -73,7 +74,9 @@ def test_logits_and_all_gradients_are_torchvisions(name, training):
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11_bn", "googlenet", "squeezenet1_1", "resnet18", "resnet50"])
 def test_weights_start_as_spread_as_torchvisions(name):
-    """Standard deviation, mean and extremes of every tensor of 1,000 numbers or more; smaller ones by their bounds."""
+    """Standard deviation, mean and tails of every tensor of 1,000 numbers or more; smaller ones by their bounds."""
+    torch.manual_seed(0)
+    mt.manual_seed(0)
     options = {"init_weights": True} if name == "googlenet" else {}
     theirs = dict(torchvision.models.get_model(name, weights=None, **options).named_parameters())
     for key, parameter in models.create(name).named_parameters():
@@ -84,6 +87,7 @@ def test_weights_start_as_spread_as_torchvisions(name):
             spread = b.std()
             assert abs(a.std() / spread - 1) < 6 / np.sqrt(b.size), key
             assert abs(a.mean() - b.mean()) < 8 * spread / np.sqrt(b.size), key
-            assert abs(np.abs(a).max() / np.abs(b).max() - 1) < 0.35, key
+            # what 2 % exceed: 1.7 standard deviations of uniform numbers, 2.3 of normal ones
+            assert abs(np.quantile(np.abs(a), 0.98) / np.quantile(np.abs(b), 0.98) - 1) < 0.15, key
         else:
             assert 0.5 < a.std() / b.std() < 2, key
