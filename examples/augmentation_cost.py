@@ -1,6 +1,6 @@
 """Augment on the batch or in advance, whichever you can spare, time or disk: what each costs, and what it brings.
 
-    python examples/augmentation_cost.py                               half an hour on two cores: 10,000 images of each kind
+    python examples/augmentation_cost.py                               half an hour on one core: 5,000 images of each kind
     python examples/augmentation_cost.py --preset paper --device cuda  all images, 100 epochs
 
 LeNet-5 on MNIST and a small net on CIFAR-10 are trained in three ways:
@@ -25,7 +25,7 @@ import minitorch_cnn.functional as F
 from minitorch_cnn import augment, data, models, nn, optim
 
 PRESETS = {
-    "quick": {"images": 10_000, "epochs": 20, "copies": 5, "batch_size": 64},
+    "quick": {"images": 5000, "epochs": 30, "copies": 5, "batch_size": 64},
     "paper": {"images": 60_000, "epochs": 100, "copies": 10, "batch_size": 64},
 }
 WAYS = ("none", "on batch", "in advance")

@@ -227,6 +227,12 @@ def test_bad_images_are_refused_as_on_the_cpu():
             A.HorizontalFlip()(images)
 
 
+def test_masks_on_another_device_are_refused_in_words():
+    images, masks = cupy.zeros((2, 3, 8, 9), np.uint8), np.zeros((2, 1, 8, 9), np.uint8)
+    with pytest.raises(ValueError, match="the masks are on cpu, but the images on cuda:0; move one of them"):
+        A.ElasticTransform()(images, targets={"masks": masks})
+
+
 # launches, waits, copies ----------------------------------------------------------------------------------------------
 
 
