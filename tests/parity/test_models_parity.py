@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import minitorch_cnn as mt
 import minitorch_cnn.functional as F
 from minitorch_cnn import Tensor, models
 from minitorch_cnn.models.published import PUBLISHED
@@ -75,8 +74,6 @@ def test_logits_and_all_gradients_are_torchvisions(name, training):
 @pytest.mark.parametrize("name", ["alexnet", "vgg11_bn", "googlenet", "squeezenet1_1", "resnet18", "resnet50"])
 def test_weights_start_as_spread_as_torchvisions(name):
     """Standard deviation, mean and tails of every tensor of 1,000 numbers or more; smaller ones by their bounds."""
-    torch.manual_seed(0)
-    mt.manual_seed(0)
     options = {"init_weights": True} if name == "googlenet" else {}
     theirs = dict(torchvision.models.get_model(name, weights=None, **options).named_parameters())
     for key, parameter in models.create(name).named_parameters():
