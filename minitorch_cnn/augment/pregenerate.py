@@ -32,13 +32,8 @@ __all__ = ["Pregenerated", "pregenerate"]
 INDEX = "index.json"
 SHARD_BYTES = 256 << 20  # of images in a shard, unless its size is given
 PARTS = ("images", "labels")
-SETTINGS = (
-    "samples",
-    "checksum",
-    "copies",
-    "transform",
-    "seed",
-)  # what must be the same to go on, beside the shards' size
+# what must be the same to go on, beside the shards' size
+SETTINGS = ("samples", "checksum", "copies", "transform", "seed")
 
 
 def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=None, seed=None, progress=True):
@@ -73,16 +68,15 @@ def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=N
         raise TypeError(
             f"{name}: dataset needs len(dataset), and dataset[i] or dataset.batch(indices), got {dataset!r}"
         )
+    if not len(dataset):
+        raise ValueError(f"{name}: the data set is empty")
     settings = {
         "samples": len(dataset),
-        "checksum": 0,
         "copies": natural(name, "copies", copies, 1),
         "transform": repr(transform),
         "seed": seed if seed is None else natural(name, "seed", seed),
+        "checksum": checksum(name, dataset),
     }
-    if not settings["samples"]:
-        raise ValueError(f"{name}: the data set is empty")
-    settings["checksum"] = checksum(name, dataset)
     batch_size = natural(name, "batch_size", batch_size, 1)
     shard_size = None if shard_size is None else natural(name, "shard_size", shard_size, 1)
     out = os.path.expanduser(os.fspath(out))

@@ -76,7 +76,7 @@ class Transform:
             except KeyError as missing:
                 raise ValueError(
                     f"{self.name}: the parameters are those of another transform: {missing} isn't among them"
-                ) from None
+                ) from missing
             batch.finish()
         if batch.images is images:  # nothing was applied: what is returned may be written to all the same
             batch.images = images.copy()

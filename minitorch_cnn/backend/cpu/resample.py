@@ -18,6 +18,7 @@ SMALL = 64  # pixels a side
 def resample(x, rows, row_weights, columns, column_weights):
     N, C, H, W = x.shape
     OH, OW = rows.shape[1], columns.shape[1]
+    x = np.ascontiguousarray(x)  # BLAS takes matrices whose rows lie together
     y = np.empty((N, C, OH, OW), x.dtype)
     single = np.float64 if x.dtype == np.float64 else np.float32
     # a mean of values from 0 to 255 lies there too
@@ -68,21 +69,24 @@ class WeightedSums:
             return
         for k, (down, across) in enumerate(self.bands):
             own = slice(None) if len(self.bands) == 1 else slice(k, k + 1)
-            window = x[own, :, down.inside, across.inside]
-            if x.dtype != self.dtype:
-                window = scratch("resample window", window.shape, self.dtype)
-                np.copyto(window, x[own, :, down.inside, across.inside])
-            in_blocks(window, down, across, out[own])
+            in_blocks(converted(x[own, :, down.inside, across.inside], self.dtype), down, across, out[own])
 
     # One product a sample, here and in `in_blocks`: with more rows BLAS rounds otherwise, and samples mustn't depend on each other.
 
     def whole(self, x, out):
         n, C, H, W = x.shape
-        images = scratch("resample window", x.shape, self.dtype)
-        np.copyto(images, x)
         lines = scratch("resample lines", (n, C, out.shape[2], W), self.dtype)
-        np.matmul(self.down[:, None], images, out=lines)  # (n, 1, OH, H) @ (n, C, H, W)
+        np.matmul(self.down[:, None], converted(x, self.dtype), out=lines)  # (n, 1, OH, H) @ (n, C, H, W)
         np.matmul(lines, self.across[:, None].swapaxes(2, 3), out=out)  # (n, C, OH, W) @ (n, 1, W, OW)
+
+
+def converted(x, dtype):
+    """x itself if it has the dtype, else a copy in scratch memory."""
+    if x.dtype == dtype:
+        return x
+    copy = scratch("resample window", x.shape, dtype)
+    np.copyto(copy, x)
+    return copy
 
 
 def matrices(first, weights, length, dtype):

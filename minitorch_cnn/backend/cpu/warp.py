@@ -13,7 +13,7 @@ import numpy as np
 
 from .threads import chunks, parallel, scratch
 from .warp_pixels import Sampler
-from .warp_places import source_of
+from .warp_places import picked, source_of
 
 __all__ = ["warp"]
 
@@ -47,14 +47,14 @@ def warp(x, steps, size, interpolation):
 
 def warp_some(x, y, samples, step, sampler, lost):
     """The numbered samples of x (N, C, H, W), into y (N, C, OH, OW)."""
-    run = samples[-1] - samples[0] == len(samples) - 1
-    own = slice(samples[0], samples[-1] + 1) if run else samples  # a slice is no copy
-    out = y[own] if run else scratch("warp out", (len(samples), *y.shape[1:]), y.dtype)
+    own = picked(samples)
+    view = isinstance(own, slice)
+    out = y[own] if view else scratch("warp out", (len(samples), *y.shape[1:]), y.dtype)
     sampler(x[own], step, out)
     for step, where in lost:
         for c in range(x.shape[1]):
             np.copyto(out[:, c], step.fill[c % len(step.fill)], where=where, casting="unsafe")
-    if not run:
+    if not view:
         y[own] = out
 
 

@@ -1,7 +1,7 @@
-"""What is at given places of some images: the pixels around each place, with weights. Two special cases are cheaper:
+"""What is at given places of some images: the pixels around each place, with weights.
 
-packed     bilinear sampling of uint8 with three channels, in whole numbers of 32 bits
-upright    where x doesn't depend on the row, nor y on the column: rows first, then columns, as two products of matrices
+Two special cases are cheaper. "Packed" is bilinear sampling of uint8 with three channels, in whole numbers of 32 bits. "Upright" is
+where x doesn't depend on the row, nor y on the column: a sum of rows, then of columns, as in resample.py.
 """
 
 import numpy as np
@@ -32,11 +32,9 @@ class Sampler:
         if upright and interpolation != "nearest":
             rows, row_weights = taps(Y[:, :, 0], interpolation)  # (n, OH), a list of as many
             columns, column_weights = taps(X[:, 0], interpolation)  # (n, OW)
-            row_weights, column_weights = (
-                np.stack(w, axis=-1) for w in (row_weights, column_weights)
-            )  # (n, OUT, taps)
+            down, across = (np.stack(weights, axis=-1) for weights in (row_weights, column_weights))  # (n, OUT, taps)
             size = x.shape[2] + 2 * BORDER, x.shape[3] + 2 * BORDER
-            self.sums = WeightedSums(rows, row_weights, columns, column_weights, size, X.dtype)
+            self.sums = WeightedSums(rows, down, columns, across, size, X.dtype)
 
     def __call__(self, images, step, out):
         """Images (n, C, H, W) into `out` (n, C, OH, OW). The rule of `step`, the chain's first one, says what is around them."""

@@ -54,12 +54,17 @@ def one_step(step, samples, X, Y):
         r2 = u * u + v * v
         longer = 1 + k * r2 + k * r2 * r2
         return cx + fx * u * longer, cy + fy * v * longer
-    n, H, W = len(samples), *step.output_size
-    run = samples[-1] - samples[0] == n - 1
-    field = step.field[samples[0] : samples[0] + n] if run else step.field[samples]  # (n, 2, H, W); a slice is no copy
+    H, W = step.output_size
+    field = step.field[picked(samples)]  # (n, 2, H, W)
     if is_count(X, (1, 1, W)) and is_count(Y, (1, H, 1)):
         return X + numbers[:, 0] * field[:, 0], Y + numbers[:, 0] * field[:, 1]
     return X + numbers[:, 0] * between(field[:, 0], X, Y), Y + numbers[:, 0] * between(field[:, 1], X, Y)
+
+
+def picked(samples):
+    """The index of the numbered samples: a slice where they follow each other, which is no copy."""
+    first, last = samples[0], samples[-1]
+    return slice(first, last + 1) if last - first == len(samples) - 1 else samples
 
 
 def project(numbers, X, Y):
