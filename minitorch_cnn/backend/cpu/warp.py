@@ -97,15 +97,20 @@ def copy_windows(x, y, numbers, fill, samples):
     if not len(samples):
         return
     fill = np.asarray(fill, y.dtype).reshape(-1, 1, 1)
-    a, _, c, _, e, f, *_ = numbers[samples].T.astype(int)
+    numbers = numbers[samples]
+    other = (numbers[1:] != numbers[:-1]).any(axis=1) | (np.diff(samples) != 1)
+    first = np.flatnonzero(np.append(True, other))  # of those that follow each other and move alike: these go together
+    last = np.append(first[1:], len(samples)) - 1
+    a, _, c, _, e, f, *_ = numbers[first].T.astype(int)
     columns, rows = window(a, c, y.shape[3], x.shape[3]), window(e, f, y.shape[2], x.shape[2])
-    for n, left, right, j, upper, lower, i, down, along in zip(
-        *map(np.ndarray.tolist, (samples, *columns, *rows, e, a))
+    for begin, end, left, right, j, upper, lower, i, down, along in zip(
+        *map(np.ndarray.tolist, (samples[first], samples[last] + 1, *columns, *rows, e, a))
     ):
+        n = slice(begin, end)
         if (upper, lower, left, right) != (0, y.shape[2], 0, y.shape[3]):
             y[n] = fill
         to = y[n, :, upper:lower, left:right]
-        source = x[n, :, ::down][:, i : i + lower - upper]
+        source = x[n, :, ::down][:, :, i : i + lower - upper]
         if along > 0:
             to[...] = source[..., j : j + right - left]
         else:
@@ -126,7 +131,7 @@ def window(sign, offset, out, length):
 def copy_mirrored(source, to):
     """Pixels of one byte are mirrored by eights: a number whose bytes are read in the other order."""
     rest = source.shape[-1] % 8
-    if source.dtype == np.uint8 and source.strides[-1] == 1 and source.shape[-1] > 32:
+    if source.dtype == np.uint8 and source.strides[-1] == 1 and source.shape[-1] >= 16:
         to[..., : to.shape[-1] - rest].view("<u8")[...] = source[..., rest:].view(">u8")[..., ::-1]
         source, to = source[..., :rest], to[..., to.shape[-1] - rest :]
     to[...] = source[..., ::-1]
