@@ -17,6 +17,7 @@ from .noise import *
 from .normalize import *
 from .policy import *
 from .pregenerate import *
+from .pregenerated import *
 from .resize import *
 from .tone import *
 from .transform import Transform

@@ -34,6 +34,8 @@ class Mixing(Transform):
             raise TypeError(
                 f"{self.name}: dataset needs len(dataset) and dataset[i] or dataset.batch(indices), got {dataset!r}"
             )
+        if dataset is not None and not len(dataset):
+            raise ValueError(f"{self.name}: the data set of the partners is empty")
         self.alpha = float(alpha)
         self.num_classes = None if num_classes is None else natural(self.name, "num_classes", num_classes, 1)
         self.dataset = dataset
@@ -189,20 +191,34 @@ def read_samples(name, dataset, indices):
         samples = dataset.batch(indices)
     else:
         samples = [dataset[i] for i in np.asarray(indices).tolist()]
-        if all(isinstance(sample, tuple | list) and len(sample) == 2 for sample in samples):
-            samples = [np.stack([on_cpu(image) for image, _ in samples]), np.stack([on_cpu(y) for _, y in samples])]
-        else:
-            samples = samples[0]
+        others = [sample for sample in samples if not (isinstance(sample, tuple | list) and len(sample) == 2)]
+        samples = others[0] if others else [stacked(name, indices, column) for column in zip(*samples)]
     if not isinstance(samples, tuple | list) or len(samples) != 2:
         found = f"{len(samples)} things" if isinstance(samples, tuple | list) else type(samples).__name__
         raise ValueError(f"{name}: the data set must give pairs of image and label, got {found}")
     images, labels = map(on_cpu, samples)
-    if images.ndim != 4 or len(images) != len(labels) or len(images) != len(indices):
+    if images.ndim != 4:
+        raise ValueError(
+            f"{name}: the data set's images must be (C, H, W), got {images.shape[1:]}; for grey ones of (H, W) give image[None]"
+        )
+    if not images.shape[:1] == labels.shape[:1] == (len(indices),):
         raise ValueError(
             f"{name}: {len(indices)} samples were asked for, but the data set gave images {images.shape} and labels "
             f"{labels.shape}; it must give all that it is asked for (ImageFolder: without skip_corrupt)"
         )
     return images, labels
+
+
+def stacked(name, indices, values):
+    """The images, or the labels, of the samples with these numbers as one array."""
+    arrays = [on_cpu(value) for value in values]
+    for i, array in zip(indices, arrays):
+        if array.shape != arrays[0].shape:
+            raise ValueError(
+                f"{name}: the data set gives {arrays[0].shape} for sample {indices[0]}, but {array.shape} for sample {i}; "
+                "give it a transform that makes all images of one size, and labels of one shape"
+            )
+    return np.stack(arrays)
 
 
 def on_cpu(value):

@@ -1,39 +1,58 @@
-"""Augmented copies of a data set made in advance, and read back as a data set.
+"""Augmented copies of a data set made in advance. pregenerated.py says what is in their folder, and reads it as a data set.
 
 Copy c of sample i is what training would see of it in epoch c: the transform's result for (seed, epoch=c, id=i). The copies are
-numbered through: first copy 0 of all samples, then copy 1, and so on. They lie in shards, each of so many in that order:
+numbered through: first copy 0 of all samples, then copy 1, and so on. They lie in shards, each of so many in that order.
 
-    index.json                   the settings, shapes and dtypes, and for each finished shard its count, sizes and SHA-256
-    images-00000.npy, ...        (count, C, H, W)
-    labels-00000.npy, ...        (count, ...)
-
-A shard gets its name when it is whole, and then its line in the index. What was killed goes on with the first shard that the
-index doesn't have.
+The index is written first, without shards. A shard gets its name when it is whole, and then its line in the index. What was
+killed goes on with the first shard that the index doesn't have.
 """
 
+import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import zlib
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from .. import backend
 from ..backend import random
 from ..backend.files import write_beside
 from .check import natural
-from .mix import read_samples
+from .compose import Container
+from .mix import Mixing, read_samples
+from .pregenerated import (
+    INDEX,
+    PARTS,
+    SETTINGS,
+    Pregenerated,
+    fault,
+    file_name,
+    needed_bytes,
+    shard_bounds,
+    stored_index,
+)
 from .transform import Transform
 
-__all__ = ["Pregenerated", "pregenerate"]
+__all__ = ["pregenerate"]
 
-INDEX = "index.json"
 SHARD_BYTES = 256 << 20  # of images in a shard, unless its size is given
-PARTS = ("images", "labels")
-# what must be the same to go on, beside the shards' size
-SETTINGS = ("samples", "checksum", "copies", "transform", "seed")
+SHARD_FILE = r"(images|labels)-\d{5,}\.npy"
+PART_FILE = rf"({re.escape(INDEX)}|{SHARD_FILE})\.\d+\.part"  # what `write_beside` was writing when it was killed
+# what to do where one batch isn't like those before
+REMEDIES = {
+    "images": "give a transform that makes them alike, such as RandomCrop or Resize",
+    "labels": "labels must all be of one dtype and shape: convert them in the data set, as with np.float32(label)",
+}
 
 
 def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=None, seed=None, progress=True):
@@ -41,18 +60,21 @@ def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=N
 
     Args:
         dataset: of (image, label): with len(dataset), and dataset.batch(indices) or dataset[i]. Images are uint8 or float
-            (C, H, W), as the transform wants them.
-        transform: an augmentation. It may mix labels. One that looks at the batch (Mixup without a data set) gives other results
-            for another batch_size; all others don't.
+            (C, H, W), as the transform wants them; labels are numbers, or arrays of them. It must give the same at each call.
+        transform: an augmentation. It may mix labels. It is recognised by its repr, so one of your own must show there what its
+            results depend on; data sets, also that of Mixup and CutMix, by the content of some samples.
         copies: how many of each sample.
         out: a folder; it is made. If it holds a part of the same copies already, the rest is made.
-        batch_size: samples that are worked on at a time.
+        batch_size: samples that are worked on at a time: the first so many of an epoch, the next ones, and so on. Results depend
+            on it if Mixup or CutMix without a data set is in the transform; then it must be the same to go on.
         shard_size: copies in a shard; None takes as many as come to 256 MB.
         seed: of the random parameters; None goes on with that of the folder, or takes that of `mt.manual_seed`.
         progress: show a bar.
     Returns: the folder's `Pregenerated`.
-    Raises: ValueError for a folder with copies made with other settings; OSError if the disk has too little room, before anything
-        is written, or is full on the way: then the finished shards stay, and the same call goes on. A kill does no harm either.
+    Raises: ValueError for a folder with copies made with other settings, or with files of the shards' names but no index;
+        TypeError for labels that aren't numbers; RuntimeError if another call is writing into the folder; OSError if the disk has
+        too little room, before anything is written, or is full on the way: then the finished shards stay, and the same call
+        goes on. A kill does no harm either.
 
     >>> import tempfile
     >>> from minitorch_cnn.augment import HorizontalFlip
@@ -70,48 +92,81 @@ def pregenerate(dataset, transform, copies, out, *, batch_size=256, shard_size=N
         )
     if not len(dataset):
         raise ValueError(f"{name}: the data set is empty")
+    samples, batch_size = len(dataset), natural(name, "batch_size", batch_size, 1)
+    shard_size = None if shard_size is None else natural(name, "shard_size", shard_size, 1)
+    mixing = list(mixings(transform))
     settings = {
-        "samples": len(dataset),
+        "samples": samples,
         "copies": natural(name, "copies", copies, 1),
         "transform": repr(transform),
         "seed": seed if seed is None else natural(name, "seed", seed),
-        "checksum": checksum(name, dataset),
+        "batch_size": batch_size if any(m.dataset is None for m in mixing) else None,  # None: it doesn't matter
+        "checksum": checksum((name, dataset), *((m.name, m.dataset) for m in mixing if m.dataset is not None)),
     }
-    batch_size = natural(name, "batch_size", batch_size, 1)
-    shard_size = None if shard_size is None else natural(name, "shard_size", shard_size, 1)
     out = os.path.expanduser(os.fspath(out))
-    index = None
-    if os.path.exists(os.path.join(out, INDEX)):
-        index = read_index(out)
+    found = stored_index(out)
+    if found is None:
+        refuse_others(out)
+    index = found if found and found["shards"] else None  # one without shards: no copy was made yet
+    if index:
         check_settings(out, index, settings, shard_size)
     if settings["seed"] is None:
         settings["seed"] = index["seed"] if index else random.seed()
 
-    def copies_from(first, end):
-        """The copies from `first` on, up to `end` at most: those of one epoch, at most a batch."""
-        epoch, start = divmod(first, settings["samples"])
-        ids = np.arange(start, min(start + batch_size, start + end - first, settings["samples"]))
+    @functools.lru_cache(maxsize=1)  # where a shard ends within a batch, the next one goes on with it
+    def whole_batch(epoch, start):
+        ids = np.arange(start, min(start + batch_size, samples))
         images, labels = read_samples(name, dataset, ids)
         images, labels = transform(images, labels, ids=ids, epoch=epoch, seed=settings["seed"])
         return backend.to_numpy(images), backend.to_numpy(labels)
 
+    def copies_from(first, end):
+        """(images, labels) of the copies from `first` on, up to `end` at most: those of one batch."""
+        epoch, i = divmod(first, samples)
+        row = i % batch_size
+        return tuple(array[row : row + end - first] for array in whole_batch(epoch, i - row))
+
     if index is None:
         index = new_index(settings, shard_size, *copies_from(0, 1))
-    make_shards(out, index, copies_from, progress)
+    make_shards(out, found, index, copies_from, progress)
     return Pregenerated(out)
 
 
-def checksum(name, dataset, looked_at=16):
-    """CRC-32 of some samples from the whole data set: copies of another one of the same length must not go unnoticed."""
+def mixings(transform):
+    """Each Mixup and CutMix in a transform."""
+    if isinstance(transform, Mixing):
+        yield transform
+    for inner in transform.transforms if isinstance(transform, Container) else ():
+        yield from mixings(inner)
+
+
+def checksum(*named, looked_at=16):
+    """CRC-32 of some samples from the whole of each (name, data set): another one of the same length must not go unnoticed."""
     total = 0
-    for i in np.unique(np.linspace(0, len(dataset) - 1, looked_at).astype(np.int64)):
-        for array in read_samples(name, dataset, np.array([i])):
-            total = zlib.crc32(np.ascontiguousarray(backend.to_numpy(array)), total)
+    for name, dataset in named:
+        for i in np.unique(np.linspace(0, len(dataset) - 1, looked_at).astype(np.int64)):
+            for array in read_samples(name, dataset, np.array([i])):
+                total = zlib.crc32(np.ascontiguousarray(backend.to_numpy(array)), total)
     return total
+
+
+def refuse_others(out):
+    """A folder without index may hold anything but files that have shards' names: they would be replaced."""
+    for file in sorted(os.listdir(out)) if os.path.isdir(out) else ():
+        if re.fullmatch(SHARD_FILE, file):
+            raise ValueError(
+                f"pregenerate: {os.path.join(out, file)} has the name of a shard, but no {INDEX} there says that it is one; "
+                "give another folder, or move such files away if they are yours"
+            )
 
 
 def new_index(settings, shard_size, images, labels):
     """An index without shards; one copy's image and label show shapes and dtypes."""
+    if labels.dtype.kind not in "biuf":
+        raise TypeError(
+            "pregenerate: labels must be numbers (class numbers, probabilities) or arrays of them, got "
+            f"{labels[0]!r:.80} of dtype {labels.dtype}"
+        )
     described = {
         part: {"shape": list(array.shape[1:]), "dtype": array.dtype.str} for part, array in zip(PARTS, (images, labels))
     }
@@ -119,46 +174,66 @@ def new_index(settings, shard_size, images, labels):
     return {"format": 1, **settings, "shard_size": size, **described, "shards": []}
 
 
-def make_shards(out, index, copies_from, progress):
-    """The shards that the index lacks, or whose files aren't whole, and after each one the index anew."""
+def make_shards(out, found, index, copies_from, progress):
+    """The shards that the index lacks, or whose files aren't whole, and after each one the index anew.
+
+    `found` is the index that the folder had when it was looked at, or None.
+    """
     from tqdm import tqdm
 
-    total, size, shards = index["samples"] * index["copies"], index["shard_size"], list(index["shards"])
-    parts = [(first, min(first + size, total)) for first in range(0, total, size)]
+    total, bounds, shards = index["samples"] * index["copies"], shard_bounds(index), list(index["shards"])
     missing = [
-        n for n in range(len(parts)) if n >= len(shards) or any(fault(out, n, part, shards[n]) for part in PARTS)
+        n for n in range(len(bounds)) if n >= len(shards) or any(fault(out, n, part, shards[n]) for part in PARTS)
     ]
-    left = sum(end - first for first, end in (parts[n] for n in missing))
+    left = sum(end - first for first, end in (bounds[n] for n in missing))
     check_room(out, index, left)
     os.makedirs(out, exist_ok=True)
-    for file in os.listdir(out):
-        if file.endswith(".part") and file.startswith((INDEX, *PARTS)):  # begun by a call that was killed
-            os.remove(os.path.join(out, file))
-    with tqdm(total=total, initial=total - left, desc=out, unit="image", disable=None if progress else True) as bar:
-        for number in missing:
+    with (
+        alone_in(out, found),
+        tqdm(total=total, initial=total - left, desc=out, unit="image", disable=None if progress else True) as bar,
+    ):
+        for file in os.listdir(out):
+            if re.fullmatch(PART_FILE, file):
+                os.remove(os.path.join(out, file))
+        try:
+            if not shards:
+                write_index(out, index)
+            for number in missing:
+                shards[number : number + 1] = [write_shard(out, index, number, *bounds[number], copies_from, bar)]
+                write_index(out, {**index, "shards": shards})
+                left -= bounds[number][1] - bounds[number][0]
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise OSError(
+                errno.ENOSPC,
+                f"pregenerate: the disk is full; {total - left:,} of {total:,} copies are made, and kept. Free "
+                f"{needed_bytes(index, left):,} bytes, and make the same call again",
+                out,
+            ) from error
+
+
+@contextlib.contextmanager
+def alone_in(out, found):
+    """Keep other calls out of a folder whose index is still `found`, by a lock on the folder itself; it ends with the process."""
+    busy, lock = False, None
+    try:
+        if fcntl:  # on Windows nobody can remove the file that another call is writing, since it is open
+            lock = os.open(out, os.O_RDONLY)
             try:
-                shards[number : number + 1] = [write_shard(out, index, number, *parts[number], copies_from, bar)]
-                content = json.dumps({**index, "shards": shards}, indent=1).encode()
-                write_beside(os.path.join(out, INDEX), lambda file, content=content: file.write(content))
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-                raise OSError(
-                    errno.ENOSPC,
-                    f"pregenerate: the disk is full; {total - left:,} of {total:,} copies are made, and kept. Free "
-                    f"{needed_bytes(index, left):,} bytes, and make the same call again",
-                    out,
-                ) from error
-            left -= parts[number][1] - parts[number][0]
-
-
-def fault(out, number, part, shard):
-    """What is wrong with a shard's file as a look at the folder shows it, or None."""
-    path, expected = os.path.join(out, file_name(part, number)), shard["bytes"][part]
-    if not os.path.exists(path):
-        return f"{path} is missing"
-    size = os.path.getsize(path)
-    return None if size == expected else f"{path} has {size:,} bytes, not {expected:,}: it was cut short or altered"
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                busy = True
+            except OSError:  # a file system without locks, as some on a network are
+                pass
+        if busy or stored_index(out) != found:
+            raise RuntimeError(
+                f"pregenerate: another process is writing into {out}; wait for its end, and make the call again"
+            )
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def write_shard(out, index, number, first, end, copies_from, bar):
@@ -175,11 +250,6 @@ def write_shard(out, index, number, first, end, copies_from, bar):
             header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for array in batches():
-                if array.shape[1:] != shape[1:] or array.dtype != dtype:
-                    raise ValueError(
-                        f"pregenerate: {part} {array.dtype} {array.shape[1:]} came after {dtype} {shape[1:]}; "
-                        "give a transform that makes them alike, such as RandomCrop or Resize"
-                    )
                 content = np.ascontiguousarray(array)
                 file.write(content)
                 sha256.update(content)
@@ -191,6 +261,7 @@ def write_shard(out, index, number, first, end, copies_from, bar):
         at = first
         while at < end:
             images, own_labels = copies_from(at, end)
+            check_alike(index, images, own_labels)
             labels.append(own_labels)
             yield images
             at += len(images)
@@ -201,9 +272,13 @@ def write_shard(out, index, number, first, end, copies_from, bar):
     return line
 
 
-def needed_bytes(index, count):
-    """Of so many copies."""
-    return count * sum(int(np.prod(index[p]["shape"])) * np.dtype(index[p]["dtype"]).itemsize for p in PARTS)
+def check_alike(index, images, labels):
+    for part, array in zip(PARTS, (images, labels)):
+        dtype, shape = np.dtype(index[part]["dtype"]), tuple(index[part]["shape"])
+        if array.shape[1:] != shape or array.dtype != dtype:
+            raise ValueError(
+                f"pregenerate: {part} {array.dtype} {array.shape[1:]} came after {dtype} {shape}; {REMEDIES[part]}"
+            )
 
 
 def check_room(out, index, count):
@@ -225,120 +300,14 @@ def check_settings(out, index, settings, shard_size):
     wanted = {**settings, "shard_size": shard_size}
     for name in (*SETTINGS, "shard_size"):
         if wanted[name] != index[name] and not (wanted[name] is None and name in ("seed", "shard_size")):
+            made = f"made with {name}={index[name]}, now it is {wanted[name]}"
+            if name == "checksum":
+                made = "of another data set of this length: the content of its samples differs, or of those that are mixed in"
             raise ValueError(
-                f"pregenerate: {out} holds copies made with {name}={index[name]}, now it is {wanted[name]}; "
-                "give what it was to go on with them, or another folder"
+                f"pregenerate: {out} holds copies {made}; give what it was to go on with them, or another folder"
             )
 
 
-def file_name(part, number):
-    return f"{part}-{number:05d}.npy"
-
-
-def read_index(out):
-    path = os.path.join(out, INDEX)
-    try:
-        with open(path, "rb") as file:
-            index = json.load(file)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"Pregenerated: {out} has no {INDEX}; `pregenerate` makes such a folder, and writes it with the first shard"
-        ) from None
-    except ValueError as error:
-        raise ValueError(f"{path}: not the index of copies made in advance: {error}") from error
-    keys = {"format", *SETTINGS, "shard_size", *PARTS, "shards"}
-    if not isinstance(index, dict) or not keys <= set(index) or index["format"] != 1:
-        raise ValueError(f"{path}: not the index of copies made in advance, or of another version of this package")
-    return index
-
-
-class Pregenerated:
-    """What `pregenerate` wrote, as a data set: the shards are mapped into memory, and read where they are asked for.
-
-    Args: out: the folder.
-    Attributes: samples and copies, how many; seed; transform, as it prints itself; index; images and labels, a mapped array
-        for each shard.
-    `ds[i]` is (image (C, H, W), label); `ds.batch(indices)` is (images (n, C, H, W), labels (n, ...)), as the transform gave them.
-    Number c * samples + i is copy c of sample i.
-    Raises: FileNotFoundError for a folder without index, or a shard that is missing; ValueError for one that is cut short, altered
-        in size, or not made yet. `verify()` reads everything, and compares it with the index's SHA-256.
-    """
-
-    def __init__(self, out):
-        self.out = os.path.expanduser(os.fspath(out))
-        self.index = read_index(self.out)
-        self.samples, self.copies = self.index["samples"], self.index["copies"]
-        self.seed, self.transform = self.index["seed"], self.index["transform"]
-        finished = sum(shard["count"] for shard in self.index["shards"])
-        if finished != len(self):
-            raise ValueError(
-                f"Pregenerated: {self.out} has {finished:,} of {len(self):,} copies; make the rest with the call of "
-                "`pregenerate` that began it"
-            )
-        shards = range(len(self.index["shards"]))
-        self.images, self.labels = ([self._mapped(part, n) for n in shards] for part in PARTS)
-
-    def _path(self, part, number):
-        return os.path.join(self.out, file_name(part, number))
-
-    def _mapped(self, part, number):
-        shard = self.index["shards"][number]
-        problem = fault(self.out, number, part, shard)
-        if problem:
-            kind = FileNotFoundError if problem.endswith("missing") else ValueError
-            raise kind(f"Pregenerated: {problem}; the call of `pregenerate` that made it makes it anew")
-        path = self._path(part, number)
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        described = self.index[part]
-        wanted = (shard["count"], *described["shape"])
-        if array.shape != wanted or array.dtype != np.dtype(described["dtype"]):
-            raise ValueError(
-                f"Pregenerated: {path} holds {array.dtype} {array.shape}, not {described['dtype']} {wanted}: it is another file"
-            )
-        return array
-
-    def __len__(self):
-        return self.samples * self.copies
-
-    def __getitem__(self, i):
-        images, labels = self.batch([i])
-        return images[0], labels[0]
-
-    def batch(self, indices):
-        """(images, labels) of the copies with these numbers."""
-        indices = np.asarray(indices)
-        if indices.size and (indices.ndim != 1 or indices.dtype.kind not in "iu"):
-            raise TypeError(f"Pregenerated: indices must be a list of integers, got {indices!r}")
-        indices = indices.astype(np.int64)
-        outside = (indices < -len(self)) | (indices >= len(self))
-        if outside.any():
-            raise IndexError(
-                f"Pregenerated: index {indices[outside][0]} is out of range for {len(self)} copies; "
-                f"valid are {-len(self)} to {len(self) - 1}"
-            )
-        shards, rows = np.divmod(indices % len(self), self.index["shard_size"])
-        images, labels = (
-            np.empty((len(indices), *self.index[part]["shape"]), self.index[part]["dtype"]) for part in PARTS
-        )
-        for shard in np.unique(shards):
-            here = shards == shard
-            images[here] = self.images[shard][rows[here]]
-            labels[here] = self.labels[shard][rows[here]]
-        return images, labels
-
-    def verify(self):
-        """Read everything and compare it with the index.
-
-        Raises: ValueError, naming the first file that was altered.
-        """
-        for number, shard in enumerate(self.index["shards"]):
-            for part, arrays in zip(PARTS, (self.images, self.labels)):
-                found, expected = hashlib.sha256(arrays[number]).hexdigest(), shard["sha256"][part]
-                if found != expected:
-                    raise ValueError(
-                        f"Pregenerated: the content of {self._path(part, number)} has SHA-256 {found[:16]}…, not "
-                        f"{expected[:16]}…: it was altered; delete it, and make the call of `pregenerate` that made it again"
-                    )
-
-    def __repr__(self):
-        return f"Pregenerated({self.copies} copies of {self.samples} samples in {self.out})"
+def write_index(out, index):
+    content = json.dumps(index, indent=1).encode()
+    write_beside(os.path.join(out, INDEX), lambda file: file.write(content))

@@ -300,7 +300,20 @@ def test_targets_can_not_be_mixed(targets):
         ),
         (TensorDataset(np.zeros((9, 1, 4, 5), np.uint8)), "pairs of image and label, got 1 things"),
         (TensorDataset(np.zeros((9, 1, 4, 5), np.uint8), np.full(9, 5)), "from 0 to 1, but number 0 of them is 5"),
-        (TensorDataset(np.zeros((9, 4, 5), np.uint8), np.zeros(9, int)), r"gave images \(3, 4, 5\)"),
+        (
+            TensorDataset(np.zeros((9, 4, 5), np.uint8), np.zeros(9, int)),
+            r"images must be \(C, H, W\), got \(4, 5\); for grey ones",
+        ),
+        ([(np.zeros((4, 5), np.uint8), 0)] * 9, r"images must be \(C, H, W\), got \(4, 5\); for grey ones"),
+        (
+            [(np.zeros((1, 4, 5 - i % 2), np.uint8), 0) for i in range(90)],
+            r"gives \(1, 4, [45]\) for sample \d+, but \(1, 4, [45]\) for sample \d+; .*of one size",
+        ),
+        (
+            [(np.zeros((1, 4, 5), np.uint8), [0] * (1 + i % 2)) for i in range(90)],
+            r"gives \([12],\) for sample \d+, but \([12],\) for sample \d+; .*labels of one shape",
+        ),
+        ([(np.zeros((1, 4, 5), np.uint8), 0)] + [3] * 8, "pairs of image and label, got int"),
     ],
 )
 def test_a_data_set_that_does_not_fit(dataset, text):
@@ -328,6 +341,8 @@ def test_other_options_are_checked():
         Mixup(num_classes=0)
     with pytest.raises(TypeError, match="CutMix: dataset needs len"):
         CutMix(dataset=3)
+    with pytest.raises(ValueError, match="Mixup: the data set of the partners is empty"):
+        Mixup(dataset=[])
     with pytest.raises(ValueError, match="CutMix: p must be a probability"):
         CutMix(p=2)
 

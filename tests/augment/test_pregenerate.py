@@ -2,6 +2,7 @@
 
 import errno
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,9 +14,8 @@ import numpy as np
 import pytest
 
 import minitorch_cnn as mt
-from minitorch_cnn.augment import Affine, Compose, HorizontalFlip, RandomCrop, Transform
-from minitorch_cnn.augment.mix import CutMix
-from minitorch_cnn.augment.pregenerate import Pregenerated, pregenerate
+from minitorch_cnn.augment import Affine, Compose, HorizontalFlip, Pregenerated, RandomCrop, Transform, pregenerate
+from minitorch_cnn.augment.mix import CutMix, Mixup
 from minitorch_cnn.data import DataLoader, TensorDataset
 
 N, C, H, W = 11, 3, 6, 5
@@ -98,6 +98,36 @@ def test_mixed_labels_and_images_of_another_size(dataset, tmp_path):
     assert_same(copies, expected(dataset, recipe))
 
 
+class Counts(Transform):
+    """How many images came at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self._batches = []
+
+    def change(self, batch, params):
+        self._batches.append(batch.N)
+
+
+@pytest.mark.parametrize("shard_size", [1, 5, 33])
+def test_batches_are_those_of_the_epoch_whatever_the_shards_and_each_is_made_once(shard_size, dataset, tmp_path):
+    counts = Counts()
+    make(dataset, tmp_path, counts, batch_size=4, shard_size=shard_size)
+    assert counts._batches == [4, 4, 3] * 3
+
+
+@pytest.mark.parametrize("kind", [Mixup, CutMix])
+@pytest.mark.parametrize("shard_size", [1, 5, 33])
+def test_mixing_within_the_batch_mixes_the_same_samples_whatever_the_shards(kind, shard_size, dataset, tmp_path):
+    recipe = Compose([HorizontalFlip(), kind(num_classes=10)])
+    copies = make(dataset, tmp_path, recipe, batch_size=4, shard_size=shard_size)
+    batches = []
+    for epoch in range(3):
+        for ids in np.split(np.arange(N), [4, 8]):
+            batches.append(recipe(*dataset.batch(ids), ids=ids, epoch=epoch, seed=7))
+    assert_same(copies, map(np.concatenate, zip(*batches)))
+
+
 def test_images_bigger_than_a_shards_bytes_make_a_shard_each(dataset, tmp_path, monkeypatch):
     module = sys.modules["minitorch_cnn.augment.pregenerate"]
     monkeypatch.setattr(module, "SHARD_BYTES", 1)
@@ -107,6 +137,14 @@ def test_images_bigger_than_a_shards_bytes_make_a_shard_each(dataset, tmp_path, 
 
 
 # how it is read -------------------------------------------------------------------------------------------------------
+
+
+def test_it_pickles_as_its_folder_and_is_mapped_anew(dataset, tmp_path):
+    pickled = pickle.dumps(make(dataset, tmp_path, shard_size=4))
+    assert len(pickled) < 400
+    copies = pickle.loads(pickled)
+    assert_same(copies, expected(dataset))
+    assert all(isinstance(array, np.memmap) for array in (*copies.images, *copies.labels))
 
 
 def test_any_indices_in_any_order(dataset, tmp_path):
@@ -154,19 +192,18 @@ def test_a_second_call_makes_nothing_anew(dataset, tmp_path):
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("calls", [1, 2, 4, 5, 9])
-def test_after_an_error_the_finished_shards_are_kept_and_the_rest_is_made(calls, dataset, tmp_path):
+@pytest.mark.parametrize("calls, finished", [(1, 0), (2, 1), (4, 1), (5, 2), (8, 3)])  # of 4, 4, 3, 4, 4, 3, … copies
+def test_after_an_error_the_finished_shards_are_kept_and_the_rest_is_made(calls, finished, dataset, tmp_path):
     with pytest.raises(OSError, match=r"copies are made, and kept. Free .* bytes, and make the same call again"):
-        make(
-            dataset, tmp_path, CallsUpTo(calls + 1, disk_full), shard_size=8, batch_size=4
-        )  # the first one shows the shapes
+        make(dataset, tmp_path, CallsUpTo(calls, disk_full), shard_size=8, batch_size=4)
     assert not list(tmp_path.glob("*.part"))
     kept = contents(tmp_path)
-    shards = json.loads(kept["index.json"])["shards"] if "index.json" in kept else []
-    assert len([file for file in kept if file.startswith("images")]) == len(shards) <= calls // 2
-    if shards:
-        with pytest.raises(ValueError, match=f"has {8 * len(shards)} of 33 copies; make the rest"):
-            Pregenerated(tmp_path)
+    shards = json.loads(kept["index.json"])["shards"]
+    assert len([file for file in kept if file.startswith("images")]) == len(shards) == finished
+    with pytest.raises(
+        ValueError, match=f"has {8 * finished} of 33 copies; make the rest with the call of `pregenerate`"
+    ):
+        Pregenerated(tmp_path)
     whole = make(dataset, tmp_path, CallsUpTo(1000, disk_full), shard_size=8)
     assert_same(whole, expected(dataset, CallsUpTo(1000, disk_full)))
     whole.verify()
@@ -203,24 +240,26 @@ def test_after_a_kill_it_goes_on_where_it_was(calls, tmp_path):
     killed = run(tmp_path, calls)
     assert killed.returncode == -signal.SIGKILL
     assert list(tmp_path.glob("*.part"))  # what it was writing has no name
-    (tmp_path / "mine.part").write_text("not a part of these copies")
+    mine = ["images-00000.npy.part", "images-extra.part", "index.json.old.part", "mine.part"]
+    for file in mine:
+        (tmp_path / file).write_text("not a part of these copies")
     resumed = run(tmp_path, 10**6)
     assert resumed.returncode == 0, resumed.stderr
-    assert [file.name for file in tmp_path.glob("*.part")] == ["mine.part"]
+    assert sorted(file.name for file in tmp_path.glob("*.part")) == mine
     copies = Pregenerated(tmp_path)
     copies.verify()
     images, labels = copies.batch(np.arange(40))
     assert labels.tolist() == list(range(10)) * 4
-    if calls:  # all of one seed, that of the first run
-        from minitorch_cnn.augment.draws import Draws
+    # all of one seed, with a shard made before that of the first run
+    from minitorch_cnn.augment.draws import Draws
 
-        class Shown(Transform):
-            def draw(self, draws):
-                return {"grey": draws.integers(0, 255)}
+    class Shown(Transform):
+        def draw(self, draws):
+            return {"grey": draws.integers(0, 255)}
 
-        grey = [Shown().parameters(Draws(np.arange(10), c, copies.seed))["grey"] for c in range(4)]
-        wanted = (np.concatenate(grey) + labels) % 256
-        assert np.array_equal(images, np.broadcast_to(wanted[:, None, None, None], images.shape))
+    grey = [Shown().parameters(Draws(np.arange(10), c, copies.seed))["grey"] for c in range(4)]
+    wanted = (np.concatenate(grey) + labels) % 256
+    assert np.array_equal(images, np.broadcast_to(wanted[:, None, None, None], images.shape))
 
 
 def test_without_a_seed_it_takes_manual_seeds_and_then_the_folders(dataset, tmp_path):
@@ -238,6 +277,10 @@ def test_without_a_seed_it_takes_manual_seeds_and_then_the_folders(dataset, tmp_
         ({"transform": HorizontalFlip()}, r"transform=Compose\((.|\n)*now it is HorizontalFlip\(p=0.5\)"),
         ({"shard_size": 5}, "shard_size=4, now it is 5"),
         ({"dataset": [(np.zeros((C, H, W), np.uint8), 0)] * 12}, "samples=11, now it is 12"),
+        (
+            {"dataset": [(np.zeros((C, H, W), np.uint8), 0)] * 11},
+            "copies of another data set of this length: the content",
+        ),
     ],
 )
 def test_other_settings_than_the_folders_are_refused(change, text, dataset, tmp_path):
@@ -247,6 +290,90 @@ def test_other_settings_than_the_folders_are_refused(change, text, dataset, tmp_
     with pytest.raises(ValueError, match=text):
         make(options.pop("dataset"), tmp_path, **options)
     assert contents(tmp_path) == before
+
+
+def test_the_batch_size_may_be_another_one_unless_the_transform_looks_at_the_batch(dataset, tmp_path):
+    def half(out, recipe, batch_size):
+        make(dataset, out, recipe, batch_size=batch_size, shard_size=4)
+        (out / "images-00003.npy").unlink()
+
+    partners = TensorDataset(np.zeros((9, C, H, W), np.uint8), np.arange(9))
+    by_id = Compose([HorizontalFlip(), Mixup(num_classes=10, dataset=partners)])
+    half(tmp_path / "id", by_id, 4)
+    assert_same(make(dataset, tmp_path / "id", by_id, batch_size=5), expected(dataset, by_id))
+    by_batch = Compose([HorizontalFlip(), Compose([Mixup(num_classes=10)])])
+    half(tmp_path / "batch", by_batch, 4)
+    with pytest.raises(ValueError, match="made with batch_size=4, now it is 5; give what it was"):
+        make(dataset, tmp_path / "batch", by_batch, batch_size=5)
+    make(dataset, tmp_path / "batch", by_batch, batch_size=4).verify()
+
+
+def test_another_data_set_to_mix_in_is_another_transform(dataset, tmp_path):
+    zeros, ones = (TensorDataset(np.full((9, C, H, W), i, np.uint8), np.arange(9)) for i in range(2))
+    recipes = [Compose([HorizontalFlip(), Mixup(num_classes=10, dataset=partners)]) for partners in (zeros, ones)]
+    assert repr(recipes[0]) == repr(recipes[1])
+    make(dataset, tmp_path, recipes[0])
+    with pytest.raises(
+        ValueError, match="content of its samples differs, or of those that are mixed in; give what it was"
+    ):
+        make(dataset, tmp_path, recipes[1])
+
+
+def test_a_folder_where_nothing_was_made_yet_takes_other_settings(dataset, tmp_path):
+    with pytest.raises(OSError, match="0 of 33 copies are made"):
+        make(dataset, tmp_path, CallsUpTo(1, disk_full), batch_size=4)
+    assert_same(make(dataset, tmp_path, seed=8), expected(dataset, seed=8))
+
+
+# not alone ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["images-00000.npy", "labels-00000.npy", "images-00017.npy"])
+def test_files_of_the_shards_names_that_are_someones_own_are_not_replaced(file, dataset, tmp_path):
+    (tmp_path / file).write_bytes(b"mine")
+    (tmp_path / "images-extra.part").write_bytes(b"mine too")
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=rf"{file} has the name of a shard, but no index.json there .*another folder"):
+        make(dataset, tmp_path)
+    assert contents(tmp_path) == before
+    (tmp_path / file).unlink()
+    make(dataset, tmp_path)  # any other files may be there
+    assert (tmp_path / "images-extra.part").read_bytes() == b"mine too"
+
+
+@pytest.mark.skipif("fcntl" not in sys.modules, reason="no locks here")
+@pytest.mark.parametrize("calls", [1, 5])
+def test_a_second_call_at_the_same_time_is_refused_and_the_first_goes_on(calls, dataset, tmp_path):
+    refused = []
+
+    def second():
+        if not refused:
+            with pytest.raises(RuntimeError, match=f"another process is writing into {tmp_path}; wait for its end"):
+                make(dataset, tmp_path, CallsUpTo(100, disk_full), shard_size=4)
+            refused.append(True)
+
+    copies = make(dataset, tmp_path, CallsUpTo(calls, second), shard_size=4, batch_size=4)
+    assert refused
+    assert_same(copies, dataset_thrice(dataset))
+    assert all(file.name.endswith((".npy", "index.json")) for file in tmp_path.iterdir())  # no lock is left
+
+
+def dataset_thrice(dataset):
+    return [np.concatenate([array] * 3) for array in dataset.batch(np.arange(N))]
+
+
+def test_what_another_call_wrote_since_the_folder_was_looked_at_is_kept(dataset, tmp_path):
+    once = []
+
+    def whole_other_call():
+        if not once:
+            once.append(True)
+            make(dataset, tmp_path, CallsUpTo(100, disk_full), seed=8)
+
+    # at the first batch, before the first call holds the folder
+    with pytest.raises(RuntimeError, match="another process is writing"):
+        make(dataset, tmp_path, CallsUpTo(0, whole_other_call))
+    assert Pregenerated(tmp_path).seed == 8
 
 
 # damage ---------------------------------------------------------------------------------------------------------------
@@ -291,6 +418,34 @@ def test_an_index_that_is_none(content, tmp_path):
     (tmp_path / "index.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"index\.json: not the index of copies"):
         Pregenerated(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda index: index["shards"][1].pop("count"),
+        lambda index: index["shards"][1].pop("bytes"),
+        lambda index: index["shards"][1]["bytes"].pop("labels"),
+        lambda index: index["shards"][1]["sha256"].update(images=None),
+        lambda index: index["shards"][1].update(count=3),
+        lambda index: index["shards"].append(index["shards"][0]),
+        lambda index: index["shards"].insert(0, 5),
+        lambda index: index.update(shards=None),
+        lambda index: index.update(shard_size=0),
+        lambda index: index["images"].pop("shape"),
+        lambda index: index["labels"].update(dtype="int65"),
+    ],
+)
+def test_an_index_with_damaged_lines(damage, dataset, tmp_path):
+    make(dataset, tmp_path, shard_size=4)
+    index = json.loads((tmp_path / "index.json").read_bytes())
+    damage(index)
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    for look in (lambda: Pregenerated(tmp_path), lambda: make(dataset, tmp_path)):
+        with pytest.raises(
+            ValueError, match=r"index\.json: damaged; delete this folder's files, and make the copies anew"
+        ):
+            look()
 
 
 def test_a_folder_without_index(tmp_path):
@@ -358,6 +513,36 @@ def test_data_sets_that_can_not_be(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "label, text",
+    [
+        (None, "got None of dtype object"),
+        ({"class": 1}, "got {'class': 1} of dtype object"),
+        ("cat", "got .*'cat'.* of dtype <U3"),
+    ],
+)
+def test_labels_that_are_not_numbers_are_refused_before_anything_is_written(label, text, tmp_path):
+    data = [(np.zeros((1, 4, 5), np.uint8), label)] * 5
+    with pytest.raises(TypeError, match=rf"pregenerate: labels must be numbers \(class numbers, .* {text}"):
+        make(data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "labels, text",
+    [
+        ([0, 0, 0.5, 0.5], r"labels float64 \(\) came after int64 \(\)"),
+        ([[0], [0], [0, 1], [0, 1]], r"labels int\d+ \(2,\) came after int\d+ \(1,\)"),
+        ([0, 0, "cat", "elephant"], r"labels <U8 \(\) came after int64 \(\)"),
+    ],
+)
+def test_labels_unlike_those_before_are_said_to_be_labels(labels, text, tmp_path):
+    data = [(np.zeros((1, 4, 5), np.uint8), np.asarray(y, np.int64 if type(y) is int else None)) for y in labels]
+    with pytest.raises(ValueError, match=f"pregenerate: {text}; labels must all be of one dtype and shape"):
+        make(data, tmp_path, HorizontalFlip(), batch_size=2)
+    assert not list(tmp_path.glob("*.np*"))  # not even the images
+
+
 def test_images_that_come_in_another_size_than_the_first(tmp_path):
     data = [(np.zeros((1, 4, 4 + (i > 2)), np.uint8), i) for i in range(5)]
     with pytest.raises(ValueError, match=r"images uint8 \(1, 4, 5\) came after uint8 \(1, 4, 4\); give a transform"):
@@ -375,5 +560,7 @@ def test_the_bar_counts_copies(dataset, tmp_path, capsys):
 def test_copies_of_another_data_set_of_the_same_length_are_no_ones_to_go_on_with(tmp_path):
     ones, nines = ([(np.full((1, 4, 5), value, np.uint8), value) for _ in range(3)] for value in (1, 9))
     pregenerate(ones, HorizontalFlip(), 2, tmp_path, seed=0, progress=False)
-    with pytest.raises(ValueError, match=r"holds copies made with checksum=\d+, now it is \d+"):
+    with pytest.raises(
+        ValueError, match="holds copies of another data set of this length: the content of its samples differs"
+    ):
         pregenerate(nines, HorizontalFlip(), 2, tmp_path, seed=0, progress=False)
