@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import backend
 from ..backend import primitives as P
-from .geometry import join, moved_boxes, moved_points
+from .geometry import boxes_within, join, moved_boxes, moved_points, points_within
 
 KINDS = ("masks", "boxes", "keypoints")
 DTYPES = (np.uint8, np.float32, np.float64)  # of what can be sampled
@@ -105,22 +105,36 @@ def check_targets(targets, shape, device, name):
             raise ValueError(
                 f"{name}: masks must be ({shape[0]}, channels, {shape[2]}, {shape[3]}) like the images, got {found}"
             )
-    for kind, columns in (("boxes", 4), ("keypoints", 2)):
+    for kind, columns, within in (("boxes", 4, boxes_within), ("keypoints", 2, points_within)):
         if kind in targets:
-            checked[kind] = check_rows(targets[kind], shape[0], kind, columns, name)
+            rows = check_rows(targets[kind], shape[0], kind, columns, name)
+            # also where no step is applied: what remains mustn't depend on the coin
+            checked[kind] = [within(own, shape[2:]) for own in rows]
     return checked
 
 
 def check_rows(given, N, kind, columns, name):
     """A list of N float arrays (n, columns or more)."""
     try:
-        rows = [np.asarray(r, float) for r in given]
-    except (TypeError, ValueError):
-        rows = []
+        rows = [np.array(r, float) for r in given]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}: {kind} must be a list of {N} arrays of numbers (n, {columns} or more), one an image: {error}"
+        ) from error
     rows = [r.reshape(0, columns) if r.size == 0 and r.ndim != 2 else r for r in rows]
     if len(rows) != N or any(r.ndim != 2 or r.shape[1] < columns for r in rows):
         found = [r.shape for r in rows][:8] or type(given).__name__
         raise ValueError(
             f"{name}: {kind} must be a list of {N} arrays (n, {columns} or more), one an image; got {found}"
         )
+    for n, own in enumerate(rows):
+        wrong = ~np.isfinite(own[:, :columns]).all(axis=1)
+        if kind == "boxes":
+            wrong |= (own[:, 0] > own[:, 2]) | (own[:, 1] > own[:, 3])
+        if wrong.any():
+            row = np.flatnonzero(wrong)[0]
+            must = "x1, y1, x2, y2 with x1 <= x2 and y1 <= y2" if kind == "boxes" else "x, y, finite numbers"
+            raise ValueError(
+                f"{name}: {kind} must be {must}, but number {row} of image {n} is {own[row, :columns].tolist()}"
+            )
     return rows

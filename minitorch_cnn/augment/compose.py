@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .check import natural
-from .transform import Transform
+from .transform import Transform, is_certain
 
 
 class Container(Transform):
@@ -20,16 +20,16 @@ class Container(Transform):
     def change(self, batch, params):
         if len(params.get("transforms", ())) != len(self.transforms):
             raise ValueError(f"{self.name}: the parameters are those of another transform: {params!r:.200}")
-        for transform, own in zip(self.transforms, params["transforms"]):
+        for k, (transform, own) in enumerate(zip(self.transforms, params["transforms"])):
             if batch.images.ndim != 4:
                 raise ValueError(
                     f"{transform.name}: stands after FiveCrop or TenCrop, which must be the last; images.shape={batch.images.shape}"
                 )
-            transform.change(batch, own)
+            transform.change(batch, self.own(k, own, params))
 
-    def restrict(self, params, mask):
-        own = [t.restrict(p, mask) for t, p in zip(self.transforms, params["transforms"])]
-        return {**super().restrict(params, mask), "transforms": own}
+    def own(self, k, own, params):
+        """The parameters of transform k: its `own`, where this container's say that it is applied."""
+        return own if is_certain(params) else restricted(own, params["applied"])
 
     def __repr__(self):
         inner = "".join(f"    {line}\n" for t in self.transforms for line in f"{t!r},".split("\n"))
@@ -47,10 +47,7 @@ class Compose(Container):
 
     def parameters(self, draws, always=False):
         applied, certain = self.chosen(draws, always)
-        own = [t.parameters(draws) for t in self.transforms]
-        if not certain:
-            own = [t.restrict(p, applied) for t, p in zip(self.transforms, own)]
-        return {"applied": applied, "certain": certain, "transforms": own}
+        return {"applied": applied, "certain": certain, "transforms": [t.parameters(draws) for t in self.transforms]}
 
 
 class RandomApply(Compose):
@@ -75,10 +72,11 @@ class OneOf(Container):
         applied, certain = self.chosen(draws, always)
         weights = np.cumsum([t.p for t in self.transforms])
         choice = np.searchsorted(weights, draws.uniform(0, weights[-1]), side="right")
-        own = [
-            t.restrict(t.parameters(draws, always=True), applied & (choice == k)) for k, t in enumerate(self.transforms)
-        ]
+        own = [t.parameters(draws, always=True) for t in self.transforms]
         return {"applied": applied, "certain": certain, "choice": choice, "transforms": own}
+
+    def own(self, k, own, params):
+        return restricted(own, params["applied"] & (params["choice"] == k))
 
 
 class SomeOf(Container):
@@ -94,5 +92,13 @@ class SomeOf(Container):
         applied, certain = self.chosen(draws, always)
         order = draws.order(len(self.transforms))  # (N, transforms): the place of each in a random order
         chosen = order < self.n
-        own = [t.restrict(t.parameters(draws), applied & chosen[:, k]) for k, t in enumerate(self.transforms)]
+        own = [t.parameters(draws) for t in self.transforms]
         return {"applied": applied, "certain": certain, "chosen": chosen, "transforms": own}
+
+    def own(self, k, own, params):
+        return restricted(own, params["applied"] & params["chosen"][:, k])
+
+
+def restricted(params, mask):
+    """The parameters, applied where `mask` (N,) is True too."""
+    return {**params, "applied": params["applied"] & mask, "certain": False}

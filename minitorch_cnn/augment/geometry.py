@@ -104,8 +104,20 @@ def moved_boxes(rows, chain, n, points=9):
         x, y = forward(x - 0.5, y - 0.5, step, n)  # edges lie half a pixel before the middle of the first one
         H, W = step.output_size
         x, y = np.clip(x + 0.5, 0, W), np.clip(y + 0.5, 0, H)
-    box = np.column_stack([x.min(1), y.min(1), x.max(1), y.max(1), rows[:, 4:]])
-    return box[(box[:, 0] < box[:, 2]) & (box[:, 1] < box[:, 3])]
+    return boxes_within(np.column_stack([x.min(1), y.min(1), x.max(1), y.max(1), rows[:, 4:]]), chain[-1].output_size)
+
+
+def boxes_within(rows, size):
+    """What an image of size (H, W) shows of the boxes; those of which it shows nothing, but for rounding, are dropped."""
+    H, W = size
+    shown = np.column_stack([np.clip(rows[:, :4], 0, [W, H, W, H]), rows[:, 4:]])
+    return shown[(shown[:, 2] - shown[:, 0] > NEARLY) & (shown[:, 3] - shown[:, 1] > NEARLY)]
+
+
+def points_within(rows, size):
+    """The keypoints that lie in an image of size (H, W)."""
+    x, y, (H, W) = rows[:, 0], rows[:, 1], size
+    return rows[(x >= -0.5) & (x < W - 0.5) & (y >= -0.5) & (y < H - 0.5)]
 
 
 def forward(x, y, step, n):

@@ -41,7 +41,8 @@ class Transform:
                 "masks"      (N, channels, H, W)
                 "boxes"      a list of N arrays (n, 4 or more): x1, y1, x2, y2 in pixels from the image's left and upper edge
                 "keypoints"  a list of N arrays (n, 2 or more): x, y, where 0, 0 is the middle of the first pixel
-                Further columns of boxes and keypoints are kept; those that leave the image are dropped.
+                Further columns of boxes and keypoints are kept. Boxes are cut at the image's edges, and dropped if nothing is left;
+                keypoints that leave the image are dropped.
         Returns: images; a tuple of images and those of labels and targets that were given.
         """
         check_images(self.name, images)
@@ -64,12 +65,7 @@ class Transform:
         """The images, changed as the parameters say; see `__call__`."""
         check_images(self.name, images)
         batch = Batch(images, labels, targets, self.name)
-        if not isinstance(params, dict) or "applied" not in params:
-            raise ValueError(f"{self.name}: params must be what {self.name}.sample gave, got {params!r:.200}")
-        if batch.N != len(params["applied"]):
-            raise ValueError(
-                f"{self.name}: the parameters are those of {len(params['applied'])} samples, but there are {batch.N} images"
-            )
+        check_parameters(self.name, params, batch.N)
         with backend.on_device_of(images):
             try:
                 self.change(batch, params)
@@ -80,6 +76,8 @@ class Transform:
             batch.finish()
         if batch.images is images:  # nothing was applied: what is returned may be written to all the same
             batch.images = images.copy()
+        if targets and "masks" in targets and batch.targets["masks"] is targets["masks"]:
+            batch.targets["masks"] = targets["masks"].copy()
         given = [batch.images, *(x for x in (batch.labels, batch.targets) if x is not None)]
         return given[0] if len(given) == 1 else tuple(given)
 
@@ -99,10 +97,6 @@ class Transform:
     def draw(self, draws):
         return {}
 
-    def restrict(self, params, mask):
-        """The parameters, applied where `mask` (N,) is True too."""
-        return {**params, "applied": params["applied"] & mask, "certain": False}
-
     @property
     def name(self):
         return type(self).__name__
@@ -110,3 +104,31 @@ class Transform:
     def __repr__(self):
         options = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
         return f"{self.name}({options})"
+
+
+def is_certain(params):
+    """Whether they are parameters of what is applied to every sample of every batch: only that may change the images' size."""
+    return bool(params.get("certain", True) and params["applied"].all())
+
+
+def check_parameters(name, params, N):
+    """That they are dictionaries, perhaps with "transforms" that have their own, of arrays with a row for each of N samples."""
+    if not isinstance(params, dict) or "applied" not in params:
+        raise ValueError(f"{name}: params must be what {name}.sample gave, got {params!r:.200}")
+    for key, value in params.items():
+        if key == "transforms":
+            for own in value:
+                check_parameters(name, own, N)
+        elif key != "certain":
+            if not isinstance(value, np.ndarray) or not value.ndim:
+                raise TypeError(
+                    f"{name}: the parameter {key!r} must be an array with a row for each of the {N} samples, got {value!r:.200}"
+                )
+            if len(value) != N:
+                raise ValueError(
+                    f"{name}: the parameters are those of {len(value)} samples, but there are {N} images; {key!r} is {value.shape}"
+                )
+    if params["applied"].dtype != bool:
+        raise TypeError(
+            f"{name}: the parameter 'applied' must be True or False for each sample, got {params['applied']!r:.200}"
+        )

@@ -136,11 +136,11 @@ def test_a_restricted_sample_is_as_it_was_and_others_as_they_would_be(name, rng)
     images, params = np.zeros((N, 1, 1, 1)), recipe.sample(np.arange(N))
     mask = rng.random(N) < 0.5
     without = recipe.apply(images, params)
-    restricted = recipe.restrict(params, mask)
+    restricted = {**params, "applied": params["applied"] & mask}
     out = recipe.apply(images, restricted)
     assert np.array_equal(out, np.where(mask[:, None, None, None], without, images))
     assert np.array_equal(recipe.apply(images, params), without), "the parameters themselves stay"
-    nothing = recipe.restrict(params, np.zeros(N, bool))
+    nothing = {**params, "applied": np.zeros(N, bool)}
     assert not recipe.apply(images, nothing).any()
 
 

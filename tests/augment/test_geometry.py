@@ -463,3 +463,27 @@ def test_the_finest_interpolation_of_a_chain_is_taken(monkeypatch, rng):
     ):
         A.Compose(chain)(images, targets={"masks": images})
     assert asked == ["nearest", "nearest", "bicubic", "nearest", "bilinear", "nearest"]
+
+
+def test_what_lies_outside_of_the_image_is_cut_whether_the_step_is_applied_or_not():
+    """Which of an image's objects remain labelled must not depend on the coin."""
+    boxes = [[-2, 1, 3, 4, 7], [7, 7, 9, 9, 8], [9, 1, 12, 3, 9], [0, 0, 8, 8, 1]]
+    points = [[-0.6, 2], [-0.5, 2], [7.4, 7.4], [2, 7.5]]
+    given = {"boxes": [boxes], "keypoints": [points]}
+    still = A.HorizontalFlip(0)(np.zeros((1, 1, 8, 8), np.uint8), targets=given)[1]
+    assert still["boxes"][0].tolist() == [[0, 1, 3, 4, 7], [7, 7, 8, 8, 8], [0, 0, 8, 8, 1]]
+    assert still["keypoints"][0].tolist() == [[-0.5, 2], [7.4, 7.4]]
+    twice = A.Compose([A.VerticalFlip(1), A.VerticalFlip(1)])(np.zeros((1, 1, 8, 8), np.uint8), targets=given)[1]
+    assert np.allclose(twice["boxes"][0], still["boxes"][0])
+    assert A.Brightness(0.5)(np.zeros((1, 1, 8, 8), np.uint8), targets=given)[1]["boxes"][0].shape == (3, 5)
+
+
+def test_no_box_is_as_narrow_as_a_rounding_error(rng):
+    boxes = [[a, b, a + 6, b + 6] for a in range(0, 60, 6) for b in range(0, 60, 6)]
+    recipes = A.Compose([A.Resize((50, 50)), A.RandomCrop(20)]), A.RandomResizedCrop(24), A.Rotate((180, 180))
+    least = [
+        min((box[2:4] - box[:2]).min() for own in targets["boxes"] for box in own)
+        for recipe in recipes
+        for _, targets in [recipe(np.zeros((40, 1, 60, 60), np.uint8), seed=0, targets={"boxes": [boxes] * 40})]
+    ]
+    assert min(least) > 1e-6

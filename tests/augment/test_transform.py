@@ -334,3 +334,83 @@ def test_parameters_of_another_transform_are_refused_in_words():
         ValueError, match="Affine: the parameters are those of another transform: 'translate' isn't among them"
     ):
         A.Affine(10).apply(images, A.Rotate(10).sample(np.arange(3)))
+
+
+def test_applied_and_choices_of_containers_can_be_changed_by_hand(rng):
+    x, N = images_of(rng), 6
+    none, mirrored = np.zeros(N, bool), x[..., ::-1]
+    recipe = A.Compose([A.HorizontalFlip(1)])
+    assert np.array_equal(recipe.apply(x, {**recipe.sample(np.arange(N)), "applied": none}), x)
+    one = A.OneOf([A.HorizontalFlip(1), A.VerticalFlip(1)], p=1)
+    y = one.apply(x, {**one.sample(np.arange(N)), "choice": np.zeros(N, int)})
+    assert np.array_equal(y, mirrored)
+    some = A.SomeOf([A.VerticalFlip(1), A.HorizontalFlip(1)], n=1)
+    y = some.apply(x, {**some.sample(np.arange(N)), "chosen": np.tile([False, True], (N, 1))})
+    assert np.array_equal(y, mirrored)
+
+
+@pytest.mark.parametrize("recipe", [A.RandomCrop(4), A.Compose([A.RandomCrop(4)])], ids=lambda t: t.name)
+def test_a_crop_that_is_taken_back_for_a_sample_is_refused(recipe, rng):
+    applied = np.arange(6) != 2
+    with pytest.raises(
+        ValueError, match="makes images of 5 x 7 into 4 x 4, so it can't be applied to some images only"
+    ):
+        recipe.apply(images_of(rng), {**recipe.sample(np.arange(6)), "applied": applied})
+
+
+@pytest.mark.parametrize(
+    "name, value, error, message",
+    [
+        (
+            "factor",
+            1.5,
+            TypeError,
+            r"Brightness: the parameter 'factor' must be an array with a row .* 6 samples, got 1\.5",
+        ),
+        ("factor", [1.5] * 6, TypeError, r"must be an array"),
+        ("factor", np.float64(1.5), TypeError, r"must be an array"),
+        ("factor", np.full(5, 1.5), ValueError, r"of 5 samples, but there are 6 images; 'factor' is \(5,\)"),
+        (
+            "applied",
+            np.arange(6) % 2,
+            TypeError,
+            r"Brightness: the parameter 'applied' must be True or False .* got array",
+        ),
+    ],
+)
+def test_parameters_of_another_shape_or_type_are_refused(name, value, error, message, rng):
+    for recipe in (A.Brightness(0.5), A.Compose([A.HorizontalFlip(), A.Brightness(0.5)])):
+        params = recipe.sample(np.arange(6))
+        own = params["transforms"][1] if "transforms" in params else params
+        own[name] = value
+        with pytest.raises(error, match=message if own is params else message.split(":")[-1].lstrip()):
+            recipe.apply(images_of(rng), params)
+
+
+def test_what_is_returned_never_is_the_callers_own(rng):
+    x, masks = images_of(rng), images_of(rng)
+    boxes, points = [np.array([[1.0, 1, 3, 4]])] * 6, [np.array([[2.0, 3]])] * 6
+    given = {"masks": masks, "boxes": boxes, "keypoints": points}
+    for p in (0, 1):
+        y, targets = A.HorizontalFlip(p)(x, targets=given)
+        assert not np.shares_memory(y, x) and not np.shares_memory(targets["masks"], masks)
+        for kind in ("boxes", "keypoints"):
+            assert not any(np.shares_memory(a, b) for a, b in zip(targets[kind], given[kind]))
+
+
+@pytest.mark.parametrize(
+    "targets, message",
+    [
+        (
+            {"boxes": [[[1, 1, 3, 4]], [[2, 1, 4, 3], [4, 3, 2, 2]]]},
+            r"boxes must be x1, y1, x2, y2 .* number 1 of image 1 is \[4\.0, 3",
+        ),
+        ({"boxes": [[], [[0, 0, np.nan, 2]]]}, r"number 0 of image 1 is \[0\.0, 0\.0, nan, 2\.0\]"),
+        ({"keypoints": [[[1, np.inf]], []]}, r"keypoints must be x, y, finite numbers, but number 0 of image 0"),
+        ({"boxes": [[[0, 0, 1, 1, "cat"]], []]}, r"boxes must be a list of 2 arrays of numbers .*cat"),
+    ],
+)
+@pytest.mark.parametrize("p", [0, 1])
+def test_boxes_and_points_that_are_none_are_refused(targets, message, p, rng):
+    with pytest.raises(ValueError, match=message):
+        A.HorizontalFlip(p)(images_of(rng, 2), targets=targets)
