@@ -307,16 +307,25 @@ _BY_FILE = [
         ("self.made[:, self.used : end]", "self.made[:, :count]", "every request gets the first numbers again"),
     ]),
     ("augment", ("tests/augment/test_compose.py",), "augment/compose.py", [
-        ("t.restrict(t.parameters(draws, always=True), applied & (choice == k))",
-         "t.restrict(t.parameters(draws), applied & (choice == k))", "OneOf: the chosen one's p is one more chance"),
-        ('own = [t.restrict(p, mask) for t, p in zip(self.transforms, params["transforms"])]',
-         'own = params["transforms"]', "a restricted container still applies its transforms"),
+        ("t.parameters(draws, always=True)", "t.parameters(draws)", "OneOf: the chosen one's p is one more chance"),
+        ('return own if is_certain(params) else restricted(own, params["applied"])',
+         "return own", "a container that isn't applied still applies its transforms"),
+        (', "certain": False}', "}", "a crop inside of OneOf that all samples of a batch happen to get"),
     ]),
     ("augment", ("tests/augment/test_geometry.py",), "augment/geometry.py", [
         ("    samples = samples & inside\n", "", "a turned crop shows what was cut off"),
+        ("> NEARLY) & (shown", "> 0) & (shown", "boxes that are as wide as a rounding error"),
         (' and step.fill == before.fill:', ":", "joined steps show the first one's fill"),
         ("forward(x - 0.5, y - 0.5, step, n)", "forward(x, y, step, n)", "boxes' edges taken for pixels' middles"),
         ("        x, y = u, v\n", "        x, y = x, y\n", "keypoints move by the last step alone"),
+    ]),
+    ("augment", ("tests/augment/test_pregenerate.py",), "augment/pregenerate.py", [
+        ("if re.fullmatch(PART_FILE, file):", 'if file.endswith(".part"):', "another's file is deleted"),
+        ("row = i % batch_size", "row = 0", "batches are cut where a shard ends"),
+        ("fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH", "two calls write into one folder"),
+    ]),
+    ("augment", ("tests/augment/test_pregenerate.py",), "augment/pregenerated.py", [
+        ("None if size == expected", "None if size", "a shard that was cut short isn't noticed"),
     ]),
     ("augment", ("tests/augment/test_crop_flip_affine.py",), "augment/crop.py", [
         ('np.floor(params["top"] * (H - h + 1))', 'np.floor(params["top"] * (H - h))', "the last place never comes"),

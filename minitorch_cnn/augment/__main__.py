@@ -44,7 +44,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         transforms = [parse(text) for text in options.transform]
-        images = read_images(options.image, options.images)
+        files = image_files(options.image, options.images)
+        check_out(options.out, files)
+        images = [data.read_image(file) for file in files] or of_data_set(options.image, options.images)
         sections = []
         for text, transform in zip(options.transform, transforms):
             sections.append((" ".join(text.split()), draw_rows(transform, images, options.draws, options.seed)))
@@ -52,7 +54,7 @@ def main(arguments=None):
         png = io.BytesIO()
         sheet.save(png, "PNG")
         write_beside(options.out, lambda file: file.write(png.getbuffer()))
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, OSError, MemoryError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     print(f"{options.out}: {sheet.width} x {sheet.height} pixels")
@@ -100,7 +102,7 @@ def value_of(node):
             raise ValueError(f"{kind.__name__}: arguments must be written out, not unpacked with *: {shown(node)}")
         try:
             return kind(*map(value_of, node.args), **{k.arg: value_of(k.value) for k in node.keywords})
-        except TypeError as error:  # such as an option that it hasn't
+        except (TypeError, OverflowError) as error:  # such as an option that it hasn't, or a number of 400 digits
             text = str(error).replace(f"{kind.__name__}.__init__()", kind.__name__)
             raise ValueError(text if kind.__name__ in text else f"{kind.__name__}: {text}") from error
     if isinstance(node, ast.List | ast.Tuple):
@@ -133,11 +135,11 @@ def shown(node):
 # the images -----------------------------------------------------------------------------------------------------------
 
 
-def read_images(what, count):
-    """Up to `count` images, uint8 (C, H, W), of a file, a folder or a data set."""
+def image_files(what, count):
+    """The file itself, or the first `count` of a folder; none where it is the name of a data set."""
     path = os.path.expanduser(what)
     if os.path.isfile(path):
-        return [data.read_image(path)]
+        return [path]
     if os.path.isdir(path):
         files = sorted(
             os.path.join(folder, file)
@@ -147,11 +149,25 @@ def read_images(what, count):
         )
         if not files:
             raise ValueError(f"{what}: no image ({', '.join(data.decode.EXTENSIONS)}) in this folder or below it")
-        return [data.read_image(file) for file in files[:count]]
+        return files[:count]
     if what.lower() in DATASETS:
-        images, _ = DATASETS[what.lower()](transform=lambda images: images).batch(range(count))
-        return list(images)
+        return []
     raise FileNotFoundError(f"{what}: no such file or folder, nor one of the data sets {', '.join(DATASETS)}")
+
+
+def of_data_set(name, count):
+    images, _ = DATASETS[name.lower()](transform=lambda images: images).batch(range(count))
+    return list(images)
+
+
+def check_out(out, files):
+    """Before any work: whether the sheet can be called so, and none of the images is lost."""
+    if os.path.isdir(os.path.abspath(out)):
+        raise ValueError(f"--out: {out!r} is a folder; name a file, such as {os.path.join(out, 'sheet.png')}")
+    if not out.lower().endswith(".png"):
+        raise ValueError(f"--out: {out!r} must end in .png, which is what is written")
+    if os.path.exists(out) and any(os.path.samefile(out, file) for file in files):
+        raise ValueError(f"--out: {out!r} is one of the images, and would be lost; give another name")
 
 
 if __name__ == "__main__":

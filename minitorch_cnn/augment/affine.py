@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ..backend.warp_step import TAPS
-from .check import fill_value, interval, one_of, probability, two
+from .check import fill_value, fraction, interpolation_name, interval, two
 from .geometry import projective
 from .transform import Transform
 
@@ -18,8 +17,8 @@ class Affine(Transform):
         translate: (a, b): moved by whole pixels, up to a * width to either side and up to b * height up or down; None: not moved.
         scale: (least, most) factor; None: 1.
         shear: degrees (least, most) or one number for (-shear, shear) of the shear along x; four numbers for x and y; None: 0.
-        interpolation: "nearest", "bilinear" or "bicubic".
-        fill: what is seen where the image has nothing: a number, or one for each channel.
+        interpolation: "nearest", "bilinear" or "bicubic", or torchvision's InterpolationMode of that name.
+        fill: what is seen where the image has nothing: a number, or one for each channel; None: 0.
         center: (x, y) in pixels from the upper left corner; None: the middle.
         p: the probability of it.
     Source: torchvision.transforms.v2.RandomAffine. Outside of the image is the fill value; torchvision blends it into the
@@ -37,10 +36,10 @@ class Affine(Transform):
         self.degrees = interval(self.name, "degrees", degrees)
         self.translate = None if translate is None else two(self.name, "translate", translate)
         for part in self.translate or ():
-            probability(self.name, "translate", part)
+            fraction(self.name, "translate", part, "fraction of the size")
         self.scale = None if scale is None else interval(self.name, "scale", two(self.name, "scale", scale), low=1e-6)
         self.shear = None if shear is None else shear_ranges(self.name, shear)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.fill = fill_value(self.name, fill)
         self.center = None if center is None else two(self.name, "center", center)
 
@@ -78,7 +77,7 @@ class Rotate(Transform):
     def __init__(self, degrees, interpolation="nearest", center=None, fill=0, p=1.0):
         super().__init__(p)
         self.degrees = interval(self.name, "degrees", degrees)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.center = None if center is None else two(self.name, "center", center)
         self.fill = fill_value(self.name, fill)
 
@@ -102,8 +101,8 @@ class Perspective(Transform):
 
     def __init__(self, distortion_scale=0.5, p=0.5, interpolation="bilinear", fill=0):
         super().__init__(p)
-        self.distortion_scale = probability(self.name, "distortion_scale", distortion_scale)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.distortion_scale = fraction(self.name, "distortion_scale", distortion_scale)
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.fill = fill_value(self.name, fill)
 
     def draw(self, draws):
@@ -132,9 +131,8 @@ def affine_matrix(angle, translate, scale, shear, center):
     a, b = np.cos(r - sy) / np.cos(sy), -np.cos(r - sy) * np.tan(sx) / np.cos(sy) - np.sin(r)
     c, d = np.sin(r - sy) / np.cos(sy), -np.sin(r - sy) * np.tan(sx) / np.cos(sy) + np.cos(r)
     matrix = np.zeros((len(r), 3, 3))
-    matrix[:, :2, :2] = (
-        np.stack([d, -b, -c, a], axis=1).reshape(-1, 2, 2) / scale[:, None, None]
-    )  # the determinant is 1
+    inverse = np.stack([d, -b, -c, a], axis=1).reshape(-1, 2, 2)  # of [[a, b], [c, d]], whose determinant is 1
+    matrix[:, :2, :2] = inverse / scale[:, None, None]
     center = np.asarray(center, float)
     matrix[:, :2, 2] = center - np.einsum("nij,nj->ni", matrix[:, :2, :2], center + translate)
     matrix[:, 2, 2] = 1

@@ -18,6 +18,7 @@ class GaussianBlur(Transform):
         p: the probability of it.
     uint8: the weights are rounded to 1/4096, the sums down a column to 1/16: at most one grey level from torchvision, and the
     same bits on every device.
+    Raises: ValueError when applied, if the kernel is wider than 31 pixels and than twice the images' longer side.
     Source: torchvision.transforms.v2.GaussianBlur.
 
     >>> images = np.zeros((1, 1, 3, 3), np.uint8)
@@ -32,13 +33,14 @@ class GaussianBlur(Transform):
         if len(sizes) != 2:
             raise ValueError(f"{self.name}: kernel_size must be an integer or a pair (x, y), got {kernel_size!r}")
         self.kernel_size = tuple(odd(self.name, "kernel_size", size) for size in sizes)
-        self.sigma = limits(self.name, "sigma", sigma, low=1e-3)
+        self.sigma = interval(self.name, "sigma", sigma, around=None, low=1e-3)
 
     def draw(self, draws):
         return {"sigma": draws.uniform(*self.sigma)}
 
     def change(self, batch, params):
         batch.finish()
+        kernel_fits(self.name, "kernel_size", max(self.kernel_size), batch.size)
         columns, rows = (gaussian_weights(size, params["sigma"]) for size in self.kernel_size)
         if batch.images.dtype == np.uint8:
             rows, columns = whole_parts(rows, 4096), whole_parts(columns, 4096)
@@ -55,6 +57,7 @@ class MotionBlur(Transform):
         blur_limit: the size, odd, is drawn from (least, most); one number is the most, 3 the least.
         angle_range: the direction in degrees, clockwise from the right, is drawn from (least, most).
         p: the probability of it.
+    Raises: ValueError when applied, if the largest size is above 31 pixels and twice the images' longer side.
     Source: albumentations.MotionBlur(allow_shifted=False, direction_range=(0, 0)).
 
     >>> images = np.zeros((1, 1, 1, 5), np.uint8)
@@ -79,6 +82,7 @@ class MotionBlur(Transform):
 
     def change(self, batch, params):
         batch.finish()
+        kernel_fits(self.name, "blur_limit", max(self.blur_limit[1], params["size"].max()), batch.size)
         kernels = line_kernels(params["size"], params["angle"])
         if batch.images.dtype == np.uint8:
             kernels = whole_parts(kernels, 65536)
@@ -103,7 +107,7 @@ class Sharpness(Transform):
 
     def __init__(self, sharpness_factor, p=0.5):
         super().__init__(p)
-        self.sharpness_factor = limits(self.name, "sharpness_factor", sharpness_factor, low=0.0)
+        self.sharpness_factor = interval(self.name, "sharpness_factor", sharpness_factor, around=None, low=0.0)
 
     def draw(self, draws):
         return {"factor": draws.uniform(*self.sharpness_factor)}
@@ -147,11 +151,15 @@ def whole_parts(weights, parts):
     return whole / parts
 
 
-def limits(name, what, value, low):
-    """(least, most) from a pair, or from the one number that is always taken."""
-    if isinstance(value, int | float | np.number):
-        value = (value, value)
-    return interval(name, what, value, low=low)
+def kernel_fits(name, what, width, size):
+    """A kernel twice as wide as the images reaches all of them from any pixel; a wider one only takes memory."""
+    H, W = size
+    most = max(2 * H, 2 * W, 31)  # the usual kernels suit the smallest images too
+    if width > most:
+        raise ValueError(
+            f"{name}: a kernel of {width} pixels is too wide for images of {H} x {W} (height x width); "
+            f"give a {what} of at most {most}"
+        )
 
 
 def odd(name, what, value, least=1):

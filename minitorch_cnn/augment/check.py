@@ -1,11 +1,14 @@
 """Checks of images and options, at the door of each transform. The first argument is the transform's name, for the message."""
 
+import enum
+import math
 import operator
 
 import numpy as np
 
 from .. import backend
 from ..autograd import Tensor
+from ..backend.warp_step import TAPS
 
 
 def check_images(name, images):
@@ -47,9 +50,22 @@ def check_values(name, images):
 
 
 def probability(name, what, p):
-    if not isinstance(p, int | float | np.floating) or isinstance(p, bool) or not 0 <= p <= 1:
-        raise ValueError(f"{name}: {what} must be a probability from 0 to 1, got {p!r}")
-    return float(p)
+    return fraction(name, what, p, "probability")
+
+
+def fraction(name, what, value, sort="fraction"):
+    if not isinstance(value, int | float | np.floating) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"{name}: {what} must be a {sort} from 0 to 1, got {value!r}")
+    return float(value)
+
+
+def number(name, what, value, least=-math.inf):
+    """A finite number from `least` on."""
+    known = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not known or not math.isfinite(value) or value < least:
+        wanted = "finite number" if least == -math.inf else f"number from {least} on"
+        raise ValueError(f"{name}: {what} must be a {wanted}, got {value!r}")
+    return float(value)
 
 
 def natural(name, what, value, least=0):
@@ -64,17 +80,42 @@ def natural(name, what, value, least=0):
 
 
 def interval(name, what, value, around=0.0, low=-np.inf, high=np.inf):
-    """(a, b) with low <= a <= b <= high, from a pair, or from one number d: (around - d, around + d)."""
+    """(a, b) with low <= a <= b <= high, from a pair, or from one number d: (around - d, around + d); around=None: (d, d)."""
+    ends = value
     if isinstance(value, int | float | np.number):
-        if value < 0:
+        if around is None:
+            ends = (value, value)
+        elif value < 0:
             raise ValueError(f"{name}: {what} must be a number from 0 on or a pair (least, most), got {value!r}")
-        value = (max(around - value, low), min(around + value, high))
+        else:
+            ends = (max(around - value, low), min(around + value, high))
     try:
-        a, b = map(float, value)
+        a, b = map(float, ends)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {what} must be a number or a pair (least, most), got {value!r}") from None
     if not low <= a <= b <= high or not np.isfinite([a, b]).all():
-        raise ValueError(f"{name}: {what} must be a pair {low} <= least <= most <= {high}, got {value!r}")
+        wanted = "a number or a pair" if around is None else "a pair"
+        raise ValueError(f"{name}: {what} must be {wanted} {low} <= least <= most <= {high}, got {value!r}")
+    return a, b
+
+
+def integer_range(name, what, value, least=0, most=math.inf):
+    """Two integers a <= b from `least` to `most`."""
+    try:
+        a, b = value
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {what} must be a pair (least, most) of integers, got {value!r}") from None
+    a, b = natural(name, what, a, least), natural(name, what, b, least)
+    if not a <= b <= most:
+        raise ValueError(f"{name}: {what} must be a pair {least} <= least <= most <= {most}, got {value!r}")
+    return a, b
+
+
+def positive(name, what, value):
+    """(a, b) with 0 < a <= b, of a pair."""
+    a, b = two(name, what, value)
+    if not 0 < a <= b < math.inf:
+        raise ValueError(f"{name}: {what} must be a pair 0 < least <= most, got {value!r}")
     return a, b
 
 
@@ -103,12 +144,26 @@ def one_of(name, what, value, known):
     return value
 
 
-def fill_value(name, fill, channels=None):
-    """A number, or one for each channel, as a tuple."""
+def interpolation_name(name, value):
+    """One of the three, by its name or as a member of an enum that has the name as its value, such as torchvision's."""
+    return one_of(name, "interpolation", value.value if isinstance(value, enum.Enum) else value, list(TAPS))
+
+
+def parameter(name, what, values, low, below):
+    """Parameters can be changed by hand: they must still be within what `sample` can give."""
+    values = np.asarray(values)
+    wrong = values[~((low <= values) & (values < below))]
+    if wrong.size:
+        raise ValueError(f'{name}: params["{what}"] must be from {low} to below {below}, got {wrong[0]}')
+
+
+def fill_value(name, fill, channels=None, what="fill"):
+    """A number, or one for each channel, as a tuple. None is 0, as in torchvision."""
+    fill = 0 if fill is None else fill
     try:
         values = tuple(float(v) for v in fill) if isinstance(fill, tuple | list | np.ndarray) else (float(fill),)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: fill must be a number, or one for each channel, got {fill!r}") from None
+        raise ValueError(f"{name}: {what} must be a number, or one for each channel, got {fill!r}") from None
     if channels is not None and len(values) not in (1, channels):
-        raise ValueError(f"{name}: fill has {len(values)} numbers, but the images have {channels} channels")
+        raise ValueError(f"{name}: {what} has {len(values)} numbers, but the images have {channels} channels")
     return values

@@ -4,14 +4,13 @@ What each step does to a pixel says backend/color_step.py. Images are uint8, or 
 """
 
 import itertools
-import math
 
 import numpy as np
 
 from .. import backend
 from ..backend import primitives as P
 from ..backend.color_step import NEUTRAL, STEPS
-from .check import check_values, interval
+from .check import check_values, interval, number, parameter
 from .transform import Transform
 
 __all__ = [
@@ -125,7 +124,7 @@ class ColorJitter(Transform):
     """Brightness, contrast, saturation and hue, each with a random factor, in a random order for each sample.
 
     Args:
-        brightness, contrast, saturation, hue: see the transforms of these names; 0 leaves that step out.
+        brightness, contrast, saturation, hue: see the transforms of these names; 0 or None leaves that step out.
         p: the probability of all of it.
     Raises: ValueError when applied to images without 3 channels (1 will do for brightness and contrast).
     Source: torchvision.transforms.v2.ColorJitter.
@@ -136,6 +135,7 @@ class ColorJitter(Transform):
 
     def __init__(self, brightness=0, contrast=0, saturation=0, hue=0, p=1.0):
         super().__init__(p)
+        brightness, contrast, saturation, hue = (0 if v is None else v for v in (brightness, contrast, saturation, hue))
         self.brightness = factor_range(self.name, "brightness", brightness)
         self.contrast = factor_range(self.name, "contrast", contrast)
         self.saturation = factor_range(self.name, "saturation", saturation)
@@ -146,6 +146,7 @@ class ColorJitter(Transform):
         return {**factors, "order": draws.order(4)}  # order[n, k]: the number of the step that is the k-th
 
     def change(self, batch, params):
+        parameter(self.name, "order", params["order"], 0, 4)
         used = [step for step, value in zip(STEPS, NEUTRAL) if (params[step] != value).any()]
         jitter(self, batch, params["applied"], {step: params[step] for step in used}, params["order"])
 
@@ -224,10 +225,13 @@ class PCALighting(Transform):
 
     def __init__(self, alpha_std=0.1, eigenvalues=EIGENVALUES, eigenvectors=EIGENVECTORS, p=1.0):
         super().__init__(p)
-        if not isinstance(alpha_std, int | float | np.number) or not 0 <= alpha_std < math.inf:
-            raise ValueError(f"{self.name}: alpha_std must be a number from 0 on, got {alpha_std!r}")
-        self.alpha_std = float(alpha_std)
-        self.eigenvalues, self.eigenvectors = np.asarray(eigenvalues, float), np.asarray(eigenvectors, float)
+        self.alpha_std = number(self.name, "alpha_std", alpha_std, 0)
+        try:
+            self.eigenvalues, self.eigenvectors = np.asarray(eigenvalues, float), np.asarray(eigenvectors, float)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{self.name}: eigenvalues must be 3 numbers and eigenvectors 3 x 3, got {eigenvalues!r} and {eigenvectors!r}"
+            ) from None
         if self.eigenvalues.shape != (3,) or self.eigenvectors.shape != (3, 3):
             raise ValueError(
                 f"{self.name}: eigenvalues must be 3 numbers and eigenvectors 3 x 3, "
@@ -288,6 +292,7 @@ class ChannelShuffle(Transform):
         C = batch.channels
         if C > 6:
             raise ValueError(f"{self.name}: images must have at most 6 channels, got {batch.images.shape}")
+        parameter(self.name, "order", params["order"], 0, 1)
         orders = np.array(list(itertools.permutations(range(C))))  # (C!, C)
         order = orders[(params["order"] * len(orders)).astype(int)]
         order[~params["applied"]] = np.arange(C)

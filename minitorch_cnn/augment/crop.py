@@ -6,7 +6,7 @@ from ..backend import array_module
 from ..backend.warp_step import BORDERS
 from .check import fill_value, natural, one_of, pair
 from .geometry import projective
-from .transform import Transform
+from .transform import Transform, is_certain
 
 __all__ = ["CenterCrop", "FiveCrop", "Pad", "RandomCrop", "TenCrop"]
 
@@ -113,8 +113,6 @@ class FiveCrop(Transform):
     (4, 5, 3, 2, 2)
     """
 
-    mirrored = False
-
     def __init__(self, size):
         super().__init__()
         self.size = pair(self.name, "size", size)
@@ -122,13 +120,16 @@ class FiveCrop(Transform):
     def change(self, batch, params):
         if batch.targets:
             raise ValueError(f"{self.name}: makes several images of one, which targets can't follow")
-        if not certain(params):
+        if not is_certain(params):
             raise ValueError(f"{self.name}: makes several images of one, so it can't be applied to some images only")
         batch.finish()
         images = batch.images
         fits(self, self.size, batch.size)
-        crops = self.crops(images) + (self.crops(images[:, :, :, ::-1]) if self.mirrored else [])
+        crops = [crop for view in self.views(images) for crop in self.crops(view)]
         batch.images = array_module(images).stack(crops, axis=1)
+
+    def views(self, images):
+        return [images]
 
     def crops(self, images):
         (H, W), (h, w) = images.shape[2:], self.size
@@ -138,9 +139,20 @@ class FiveCrop(Transform):
 
 
 class TenCrop(FiveCrop):
-    """`FiveCrop`, then the same of the mirrored image: (N, 10, C, height, width)."""
+    """`FiveCrop`, then the same of the mirrored image: (N, 10, C, height, width).
 
-    mirrored = True
+    Args:
+        size: (height, width), or one integer for both.
+        vertical_flip: mirror it top to bottom instead of left to right.
+    Source: torchvision.transforms.v2.TenCrop.
+    """
+
+    def __init__(self, size, vertical_flip=False):
+        super().__init__(size)
+        self.vertical_flip = bool(vertical_flip)
+
+    def views(self, images):
+        return [images, images[:, :, ::-1] if self.vertical_flip else images[:, :, :, ::-1]]
 
 
 def window(top, left, applied, input_size, output_size):
@@ -167,13 +179,8 @@ def fits(transform, crop, size):
         )
 
 
-def certain(params):
-    """Whether the parameters are of a transform that is always applied."""
-    return params.get("certain", params["applied"].all())
-
-
 def same_size(transform, before, after, params):
-    if tuple(before) != tuple(after) and not certain(params):
+    if tuple(before) != tuple(after) and not is_certain(params):
         raise ValueError(
             f"{transform.name}: makes images of {before[0]} x {before[1]} into {after[0]} x {after[1]}, so it can't be "
             "applied to some images only: a batch has one size"

@@ -4,14 +4,12 @@ Each is a coordinate map (backend/warp_step.py), so it is one sampling pass toge
 boxes, keypoints and masks follow.
 """
 
-import math
-
 import numpy as np
 
 from ..backend import array_module
 from ..backend import primitives as P
-from ..backend.warp_step import TAPS, Step
-from .check import fill_value, interval, natural, one_of
+from ..backend.warp_step import Step
+from .check import fill_value, interpolation_name, interval, natural, number
 from .transform import Transform
 
 __all__ = ["ElasticTransform", "GridDistortion", "OpticalDistortion"]
@@ -25,9 +23,10 @@ class ElasticTransform(Transform):
 
     Args:
         alpha: how strong. Along each axis pixels move by 0.08 * alpha / sigma (the rms, in pixels).
-        sigma: of the Gaussian, in pixels: how far neighbours move together; 0 doesn't blur.
-        interpolation: "nearest", "bilinear" or "bicubic".
-        fill: what is seen where the image has nothing: a number, or one for each channel.
+        sigma: of the Gaussian, in pixels: how far neighbours move together; 0 doesn't blur. Both may be torchvision's pair
+            (along x, along y), of equal numbers.
+        interpolation: "nearest", "bilinear" or "bicubic", or torchvision's InterpolationMode of that name.
+        fill: what is seen where the image has nothing: a number, or one for each channel; None: 0.
         p: the probability of it.
     Source: torchvision.transforms.v2.ElasticTransform; its alpha counts half images, hence the 1/2. Simard, Steinkraus,
     Platt 2003, section 2, count pixels: their alpha = 34, sigma = 4 is `ElasticTransform(alpha=68, sigma=4)`. Outside of the
@@ -41,9 +40,9 @@ class ElasticTransform(Transform):
 
     def __init__(self, alpha=50.0, sigma=5.0, interpolation="bilinear", fill=0, p=1.0):
         super().__init__(p)
-        self.alpha = from_zero(self.name, "alpha", alpha)
-        self.sigma = from_zero(self.name, "sigma", sigma)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.alpha = both_axes(self.name, "alpha", alpha)
+        self.sigma = both_axes(self.name, "sigma", sigma)
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.fill = fill_value(self.name, fill)
 
     def draw(self, draws):
@@ -85,7 +84,7 @@ class GridDistortion(Transform):
         super().__init__(p)
         self.num_steps = natural(self.name, "num_steps", num_steps, 1)
         self.distort_limit = interval(self.name, "distort_limit", distort_limit, low=-1.0, high=1.0)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.fill = fill_value(self.name, fill)
         self.normalized = bool(normalized)
 
@@ -129,7 +128,7 @@ class OpticalDistortion(Transform):
     def __init__(self, distort_limit=(-0.05, 0.05), interpolation="bilinear", fill=0, p=0.5):
         super().__init__(p)
         self.distort_limit = interval(self.name, "distort_limit", distort_limit)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.fill = fill_value(self.name, fill)
 
     def draw(self, draws):
@@ -175,7 +174,10 @@ def places(factors, length, num_steps, normalized):
     return begins[:, cell] + width * factors[:, cell] * part
 
 
-def from_zero(name, what, value):
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < math.inf:
-        raise ValueError(f"{name}: {what} must be a number from 0 on, got {value!r}")
-    return float(value)
+def both_axes(name, what, value):
+    """A number from 0 on; or a list of it, or of two that are equal."""
+    values = value if isinstance(value, tuple | list) and len(value) in (1, 2) else [value]
+    x, y = (number(name, what, v, 0) for v in (values[0], values[-1]))
+    if x != y:
+        raise ValueError(f"{name}: {what} must be the same along x and y, got {value!r}")
+    return x

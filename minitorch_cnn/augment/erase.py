@@ -7,7 +7,7 @@ are left alone: the masks, boxes and keypoints are still those of what is behind
 import numpy as np
 
 from ..backend import primitives as P
-from .check import fill_value, interval, natural, probability
+from .check import fill_value, fraction, integer_range, interval, natural
 from .noise import normal_quantiles
 from .transform import Transform
 
@@ -41,8 +41,9 @@ class Cutout(Transform):
 
     def change(self, batch, params):
         H, W = batch.size
-        start = np.floor(params["centers"] * [W, H]) - self.length // 2  # (N, holes, 2)
-        fill_holes(self, batch, start, start + self.length, params["applied"])
+        length = min(self.length, 2 * max(H, W))  # that much covers the image from any place
+        start = np.floor(params["centers"] * [W, H]) - length // 2  # (N, holes, 2)
+        fill_holes(self, batch, start, start + length, params["applied"])
 
 
 class CoarseDropout(Transform):
@@ -111,9 +112,9 @@ class RandomErasing(Transform):
         super().__init__(p)
         self.scale = interval(self.name, "scale", scale, low=0.0, high=1.0)
         self.ratio = interval(self.name, "ratio", ratio, low=1e-6)
-        if isinstance(value, str) and value != "random":
+        if value is None or (isinstance(value, str) and value != "random"):
             raise ValueError(f'{self.name}: value must be a number, one for each channel, or "random", got {value!r}')
-        self.value = value if isinstance(value, str) else fill_value(self.name, value)
+        self.value = value if isinstance(value, str) else fill_value(self.name, value, what="value")
 
     def draw(self, draws):
         u, v = np.moveaxis(draws.numbers(20).reshape(-1, 10, 2), 2, 0)  # (N, 10) each
@@ -168,7 +169,7 @@ class GridDropout(Transform):
 
     def __init__(self, ratio=0.5, random_offset=True, unit_size_range=None, fill=0, p=0.5):
         super().__init__(p)
-        self.ratio = probability(self.name, "ratio", ratio)
+        self.ratio = fraction(self.name, "ratio", ratio)
         self.random_offset = random_offset
         self.unit_size_range = (
             None if unit_size_range is None else integer_range(self.name, "unit_size_range", unit_size_range, 2)
@@ -228,17 +229,6 @@ def fill_holes(transform, batch, start, end, applied, fill=None, keys=None):
         if batch.images.dtype == np.uint8 and not (0 <= fill.min() and fill.max() <= 255):
             raise ValueError(f"{transform.name}: fill is {fill.tolist()}, but uint8 images hold 0 to 255")
     batch.images = P.fill_boxes(batch.images, boxes, fill, keys)
-
-
-def integer_range(name, what, value, least):
-    try:
-        low, high = value
-    except TypeError:
-        raise TypeError(f"{name}: {what} must be a pair (least, most) of integers, got {value!r}") from None
-    low, high = natural(name, what, low, least), natural(name, what, high, least)
-    if low > high:
-        raise ValueError(f"{name}: {what} must be a pair least <= most, got {value!r}")
-    return low, high
 
 
 def hole_range(name, what, value):

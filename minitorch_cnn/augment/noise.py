@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import array_module, to_numpy
 from ..backend import primitives as P
 from ..backend.cpu.threads import parallel
-from .check import check_values, interval, natural
+from .check import check_values, integer_range, interval, number
 from .transform import Transform
 
 __all__ = ["GaussianNoise", "ImageCompression", "SaltAndPepper"]
@@ -35,9 +35,8 @@ class GaussianNoise(Transform):
 
     def __init__(self, mean=0.0, sigma=0.1, clip=True, p=1.0):
         super().__init__(p)
-        self.mean, self.sigma, self.clip = float(mean), float(sigma), clip
-        if not (np.isfinite(self.mean) and 0 <= self.sigma < np.inf):
-            raise ValueError(f"{self.name}: mean must be finite and sigma from 0 on, got mean={mean}, sigma={sigma}")
+        self.mean, self.sigma = number(self.name, "mean", mean), number(self.name, "sigma", sigma, 0)
+        self.clip = clip
 
     def draw(self, draws):
         return {"keys": draws.keys()}
@@ -102,13 +101,7 @@ class ImageCompression(Transform):
 
     def __init__(self, quality_range=(99, 100), p=0.5):
         super().__init__(p)
-        try:
-            least, most = quality_range
-        except TypeError:
-            raise TypeError(f"{self.name}: quality_range must be a pair (least, most), got {quality_range!r}") from None
-        self.quality_range = tuple(natural(self.name, "quality_range", q, 1) for q in (least, most))
-        if not least <= most <= 100:
-            raise ValueError(f"{self.name}: quality_range must be 1 <= least <= most <= 100, got {quality_range!r}")
+        self.quality_range = integer_range(self.name, "quality_range", quality_range, 1, 100)
 
     def draw(self, draws):
         return {"quality": draws.integers(*self.quality_range)}
@@ -125,9 +118,8 @@ class ImageCompression(Transform):
             for n in which[lo:hi]:
                 images[n] = through_jpeg(images[n], int(params["quality"][n]))
 
-        parallel(
-            len(which), part, images[0].size > 1 << 14
-        )  # what Pillow does in Python for each file runs in one thread anyway
+        # what Pillow does in Python for each file runs in one thread anyway
+        parallel(len(which), part, images[0].size > 1 << 14)
         batch.images = array_module(batch.images).asarray(images)
 
 

@@ -11,10 +11,9 @@ their ranges are torchvision's.
 
 import numpy as np
 
-from ..backend.warp_step import TAPS
 from .affine import affine_matrix, middle
 from .blur import Sharpness
-from .check import fill_value, natural, one_of
+from .check import fill_value, interpolation_name, natural, one_of, parameter
 from .color import ColorJitter
 from .geometry import projective
 from .tone import AutoContrast, Equalize, Posterize, Solarize
@@ -144,12 +143,13 @@ class Policy(Transform):
 
     def __init__(self, interpolation, fill, p):
         super().__init__(p)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.fill = fill_value(self.name, fill)
 
     def change(self, batch, params):
         if batch.channels not in (1, 3):
             raise ValueError(f"{self.name}: images must have 1 or 3 channels, got {batch.channels}")
+        parameter(self.name, "bin", params["bin"], 0, self.bins)
         for slot in range(params["operation"].shape[1]):
             operation = np.where(params["applied"], params["operation"][:, slot], "Identity")
             if batch.channels == 1:
@@ -171,9 +171,8 @@ class Policy(Transform):
         if name == "Posterize":
             return np.rint(8 - np.arange(self.bins) / ((self.bins - 1) / largest))  # bits that are kept
         first, last = (1, 0) if name == "Solarize" else (0, largest)
-        return np.linspace(first, last, self.bins).round(
-            9
-        )  # what is whole but for rounding is cut to the pixel below else
+        # what is whole but for rounding would be cut to the pixel below
+        return np.linspace(first, last, self.bins).round(9)
 
     def move(self, batch, operation, magnitude):
         """All that is geometric, one matrix a sample: shears about the upper left corner, rotations about the middle."""
@@ -192,8 +191,8 @@ class AutoAugment(Policy):
 
     Args:
         policy: "imagenet", "cifar10" or "svhn": the data set that the pairs were found for.
-        interpolation: of the geometric operations, "nearest", "bilinear" or "bicubic".
-        fill: what is seen where the image has nothing: a number, or one for each channel.
+        interpolation: of the geometric operations, "nearest", "bilinear" or "bicubic", or torchvision's InterpolationMode.
+        fill: what is seen where the image has nothing: a number, or one for each channel; None: 0.
         p: the probability of all of it.
     Boxes, keypoints and masks follow the geometric operations.
     Raises: ValueError when applied to images without 1 or 3 channels; with 1, Color changes nothing.
@@ -303,9 +302,8 @@ def recolor(batch, operation, magnitude):
     turned = among("Solarize", "Invert")
     if turned.any():
         white = 255 if batch.images.dtype == np.uint8 else 1
-        threshold = np.where(
-            among("Invert"), -np.inf, (white * magnitude).round(6)
-        )  # everything is above minus infinity
+        # everything is above minus infinity
+        threshold = np.where(among("Invert"), -np.inf, (white * magnitude).round(6))
         Solarize(0).change(batch, {"applied": turned, "threshold": threshold})
     for name, transform in (("AutoContrast", AutoContrast()), ("Equalize", Equalize())):
         if among(name).any():

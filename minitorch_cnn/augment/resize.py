@@ -15,8 +15,7 @@ import math
 import numpy as np
 
 from ..backend import primitives as P
-from ..backend.warp_step import TAPS
-from .check import interval, natural, one_of, pair
+from .check import interpolation_name, natural, pair, parameter, positive
 from .crop import same_size
 from .geometry import projective
 from .transform import Transform
@@ -31,7 +30,7 @@ class Resize(Transform):
 
     Args:
         size: (height, width), or an integer for the shorter side, which the longer one follows; None leaves it to max_size.
-        interpolation: "nearest", "bilinear" or "bicubic".
+        interpolation: "nearest", "bilinear" or "bicubic", or torchvision's InterpolationMode of that name.
         max_size: with an integer `size`, the most that the longer side may have, if need be with a shorter one below `size`;
             without size, the longer side.
         antialias: images that shrink take the mean of all pixels that fall together, not of the 2 x 2 or 4 x 4 next to a place.
@@ -45,7 +44,7 @@ class Resize(Transform):
     def __init__(self, size, interpolation="bilinear", max_size=None, antialias=True):
         super().__init__()
         self.size = checked_size(self.name, size, max_size)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.max_size = max_size
         self.antialias = bool(antialias)
 
@@ -86,9 +85,9 @@ class RandomResizedCrop(Transform):
     def __init__(self, size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), interpolation="bilinear", antialias=True, p=1.0):
         super().__init__(p)
         self.size = pair(self.name, "size", size)
-        self.scale = range_of(self.name, "scale", scale)
-        self.ratio = range_of(self.name, "ratio", ratio)
-        self.interpolation = one_of(self.name, "interpolation", interpolation, list(TAPS))
+        self.scale = positive(self.name, "scale", scale)
+        self.ratio = positive(self.name, "ratio", ratio)
+        self.interpolation = interpolation_name(self.name, interpolation)
         self.antialias = bool(antialias)
 
     def draw(self, draws):
@@ -102,6 +101,8 @@ class RandomResizedCrop(Transform):
 
     def boxes(self, params, size):
         """(N, 4) integers: top, left, height, width of the parts of images of `size` (height, width)."""
+        for what, below in (("scale", math.inf), ("ratio", math.inf), ("top", 1), ("left", 1)):
+            parameter(self.name, what, params[what], 0, below)
         H, W = size
         area, ratio = H * W * params["scale"], params["ratio"]  # (N, tries)
         width, height = np.rint(np.sqrt(area * ratio)).astype(int), np.rint(np.sqrt(area / ratio)).astype(int)
@@ -177,15 +178,6 @@ def central(size, ratio):
     return H, W
 
 
-def range_of(name, what, value):
-    if not isinstance(value, tuple | list | np.ndarray):
-        raise ValueError(f"{name}: {what} must be a pair (least, most), got {value!r}")
-    low, high = interval(name, what, value, low=0.0)
-    if not 0 < low <= high < math.inf:
-        raise ValueError(f"{name}: {what} must be a pair 0 < least <= most, got {value!r}")
-    return low, high
-
-
 # pixels ---------------------------------------------------------------------------------------------------------------
 
 
@@ -217,9 +209,8 @@ def taps(start, length, image, size, interpolation, antialias):
     scale = length / size
     stretch = np.maximum(scale, 1.0) if antialias else np.ones(len(scale))
     each = 1 if interpolation == "bilinear" else 2  # pixels to either side, where they aren't stretched
-    most = (
-        max(image / size, 1.0) if antialias else 1.0
-    )  # for the whole line: how many taps there are doesn't depend on the others
+    # for the whole line: how many taps there are doesn't depend on the others
+    most = max(image / size, 1.0) if antialias else 1.0
     middle = start[:, None] + (np.arange(size) + 0.5) * scale[:, None]  # (N, size), from the edge
     first = np.floor(middle - each * stretch[:, None] - 0.5).astype(int) + 1
     pixel = first[..., None] + np.arange(math.ceil(2 * each * most))  # (N, size, taps)

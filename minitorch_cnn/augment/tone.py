@@ -5,7 +5,7 @@
 import numpy as np
 
 from ..backend import primitives as P
-from .check import check_values, natural
+from .check import check_values, interval, natural, positive
 from .transform import Transform
 
 __all__ = ["AutoContrast", "Equalize", "Gamma", "Invert", "Posterize", "Solarize"]
@@ -15,7 +15,7 @@ class Gamma(Transform):
     """x to the power of gamma, with x from 0 to 1: above 1 the image gets darker.
 
     Args:
-        gamma_limit: 100 * gamma is drawn from (least, most).
+        gamma_limit: 100 * gamma is drawn from (least, most); one number from 1 on is the most, 1 the least.
         p: the probability of it.
     Source: albumentations.RandomGamma.
 
@@ -25,9 +25,8 @@ class Gamma(Transform):
 
     def __init__(self, gamma_limit=(80, 120), p=0.5):
         super().__init__(p)
-        self.gamma_limit = pair_of(self.name, "gamma_limit", gamma_limit)
-        if not 0 < self.gamma_limit[0] <= self.gamma_limit[1] < np.inf:
-            raise ValueError(f"{self.name}: gamma_limit must be a pair 0 < least <= most, got {gamma_limit!r}")
+        single = isinstance(gamma_limit, int | float | np.number)
+        self.gamma_limit = positive(self.name, "gamma_limit", (1, gamma_limit) if single else gamma_limit)
 
     def draw(self, draws):
         return {"gamma": draws.uniform(*self.gamma_limit) / 100}
@@ -88,11 +87,7 @@ class Solarize(Transform):
 
     def __init__(self, threshold, p=0.5):
         super().__init__(p)
-        self.threshold = pair_of(self.name, "threshold", threshold)
-        if not 0 <= self.threshold[0] <= self.threshold[1] <= 255:
-            raise ValueError(
-                f"{self.name}: threshold must be 0 to 255, or a pair 0 <= least <= most <= 255, got {threshold!r}"
-            )
+        self.threshold = interval(self.name, "threshold", threshold, around=None, low=0, high=255)
 
     def draw(self, draws):
         return {"threshold": draws.uniform(*self.threshold)}
@@ -170,12 +165,3 @@ class Equalize(Transform):
         batch.finish()
         check_values(self.name, batch.images)
         batch.images = P.equalize(batch.images, params["applied"])
-
-
-def pair_of(name, what, value):
-    """A pair of numbers, or one number as a pair of equal ones."""
-    try:
-        low, high = (value, value) if np.isscalar(value) else value
-        return float(low), float(high)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {what} must be a number or a pair (least, most), got {value!r}") from None

@@ -138,6 +138,17 @@ def test_the_blur_is_as_wide_along_each_axis_as_was_asked_for(rng):
     assert abs(y.sum() - 1) < 1e-12
 
 
+@pytest.mark.parametrize(
+    "make, what", [(GaussianBlur, "kernel_size"), (lambda size: MotionBlur((3, size)), "blur_limit")]
+)
+def test_kernels_that_are_far_wider_than_the_images_are_refused(make, what):
+    wanted = f"a kernel of 100001 pixels is too wide for images of 20 x 9 (height x width); give a {what} of at most 40"
+    with pytest.raises(ValueError, match=re.escape(wanted)):
+        make(100001)(np.zeros((1, 1, 20, 9), np.uint8))
+    for size, kernel in (((20, 9), 39), ((1, 1), 31)):
+        assert (make(kernel)(np.full((1, 1, *size), 7, np.uint8)) == 7).all()
+
+
 def test_what_waits_is_done_before(rng):
     x = images_of(rng, (3, 1, 5, 8), np.uint8)
     both = Compose([HorizontalFlip(1), GaussianBlur((5, 1), sigma=2.0)])(x)
@@ -203,7 +214,7 @@ def chi_square(values, classes):
         (lambda: GaussianBlur((3, 0)), ValueError, "kernel_size must be an integer from 1 on, got 0"),
         (lambda: GaussianBlur((3, 3, 3)), ValueError, "kernel_size must be an integer or a pair (x, y), got (3, 3, 3)"),
         (lambda: GaussianBlur(2.5), TypeError, "kernel_size must be an integer, got 2.5"),
-        (lambda: GaussianBlur(3, 0), ValueError, "GaussianBlur: sigma must be a pair 0.001 <= least <= most"),
+        (lambda: GaussianBlur(3, 0), ValueError, "GaussianBlur: sigma must be a number or a pair 0.001 <= least"),
         (lambda: GaussianBlur(3, (2, 1)), ValueError, "least <= most"),
         (
             lambda: MotionBlur((3, 6)),
@@ -213,7 +224,7 @@ def chi_square(values, classes):
         (lambda: MotionBlur(1), ValueError, "MotionBlur: blur_limit must be an integer from 3 on, got 1"),
         (lambda: MotionBlur((7, 3)), ValueError, "MotionBlur: blur_limit must be a pair least <= most, got (7, 3)"),
         (lambda: MotionBlur((3, 5, 7)), ValueError, "an integer or a pair (least, most), got (3, 5, 7)"),
-        (lambda: Sharpness(-1), ValueError, "Sharpness: sharpness_factor must be a pair 0.0 <= least <= most"),
+        (lambda: Sharpness(-1), ValueError, "sharpness_factor must be a number or a pair 0.0 <= least"),
         (lambda: Sharpness(2, p=2), ValueError, "Sharpness: p must be a probability from 0 to 1, got 2"),
     ],
 )

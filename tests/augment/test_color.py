@@ -179,6 +179,10 @@ def test_jitter_makes_the_steps_in_each_samples_own_order():
     assert np.array_equal(y[1].ravel(), [2 * grey] * 3)
 
 
+def test_jitter_takes_none_for_a_step_that_is_left_out():
+    assert repr(ColorJitter(None, 0.1, None, None)) == repr(ColorJitter(0, 0.1))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_jitter_is_the_single_transforms_one_after_the_other(dtype, rng):
     x = images(rng, dtype, (4, 3, 6, 5))
@@ -336,6 +340,7 @@ def test_geometric_steps_before_it_are_made_first(transform, rng):
             lambda: PCALighting.of(np.zeros((2, 3, 4, 4))),
             r"PCALighting.of: images must be \(N, 3, H, W\) uint8, got float64",
         ),
+        (lambda: PCALighting(eigenvalues=(1, 2, "a")), "PCALighting: eigenvalues must be 3 numbers .* got .* 'a'"),
         (lambda: PCALighting.of(np.zeros((0, 3, 4, 4), np.uint8)), "there is no image"),
         (lambda: ToGray(p=1.2), "ToGray: p must be a probability"),
         (lambda: Normalize([0.5, 0.5], [0.2, 0.2, 0.2]), "Normalize: mean has 2 numbers, but std 3"),
@@ -347,6 +352,20 @@ def test_geometric_steps_before_it_are_made_first(transform, rng):
 def test_bad_options(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "transform, order, message",
+    [
+        (ChannelShuffle(p=1), 1.0, r'ChannelShuffle: params\["order"\] must be from 0 to below 1, got 1.0'),
+        (ColorJitter(0.1, 0.1), 4, r'ColorJitter: params\["order"\] must be from 0 to below 4, got 4'),
+    ],
+)
+def test_parameters_that_no_sample_has(transform, order, message, rng):
+    params = transform.sample(np.arange(7))
+    params["order"][3] = order
+    with pytest.raises(ValueError, match=message):
+        transform.apply(images(rng, np.uint8), params)
 
 
 @pytest.mark.parametrize("transform", [Saturation(0.5), Hue(0.1), ToGray(1), RGBShift(), PCALighting()])

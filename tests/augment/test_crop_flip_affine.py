@@ -1,5 +1,6 @@
 """Padding, crops, flips, and the transforms with a matrix, against NumPy and their formulas."""
 
+import enum
 import re
 
 import numpy as np
@@ -167,6 +168,13 @@ def test_five_and_ten_crop(dtype, rng):
     assert np.array_equal(ten[:, :5], five)
 
 
+def test_ten_crop_mirrors_top_and_bottom_if_asked_to(rng):
+    images = images_of(rng)
+    crops = A.TenCrop((3, 4), vertical_flip=True)(images)
+    assert np.array_equal(crops[:, :5], A.FiveCrop((3, 4))(images))
+    assert np.array_equal(crops[:, 5:], A.FiveCrop((3, 4))(images[:, :, ::-1]))
+
+
 def test_five_crop_comes_after_what_came_before(rng):
     images = images_of(rng, (4, 3, 7, 9))
     recipe = A.Compose([A.HorizontalFlip(), A.Pad(1), A.FiveCrop(4)])
@@ -258,7 +266,7 @@ SMALL = np.zeros((2, 3, 8, 10), np.uint8)
         (
             lambda: A.Affine(9, translate=(0.1, 1.5)),
             ValueError,
-            "Affine: translate must be a probability from 0 to 1, got 1.5",
+            "Affine: translate must be a fraction of the size from 0 to 1, got 1.5",
         ),
         (lambda: A.Affine(9, scale=(0, 1)), ValueError, "Affine: scale must be a pair"),
         (lambda: A.Affine(9, scale=(2, 1)), ValueError, "Affine: scale must be a pair"),
@@ -270,7 +278,7 @@ SMALL = np.zeros((2, 3, 8, 10), np.uint8)
         (
             lambda: A.Perspective(1.5),
             ValueError,
-            "Perspective: distortion_scale must be a probability from 0 to 1, got 1.5",
+            "Perspective: distortion_scale must be a fraction from 0 to 1, got 1.5",
         ),
     ],
 )
@@ -286,12 +294,39 @@ def test_bad_options_are_refused_in_words(build, error, message):
         ("Affine", lambda: A.Affine(9, translate=(0.1, 0.1, 0.1))(SMALL)),  # too many values to unpack
         ("Affine", lambda: A.Affine(9, center=3)(SMALL)),  # 'int' object is not subscriptable
         ("Pad", lambda: A.Pad(1, fill="black")),  # could not convert string to float
-        ("Pad", lambda: A.Pad(1, fill=None)),  # float() argument must be a string or a real number
     ],
 )
 def test_more_bad_options_are_refused_in_words(name, build):
     with pytest.raises((TypeError, ValueError), match=f"^{name}: "):
         build()
+
+
+class Mode(enum.Enum):
+    BILINEAR = "bilinear"
+    BOX = "box"
+
+
+TAKES_A_MODE = [
+    lambda mode: A.Affine(9, interpolation=mode),
+    lambda mode: A.Rotate(9, interpolation=mode),
+    lambda mode: A.Perspective(interpolation=mode),
+    lambda mode: A.ElasticTransform(interpolation=mode),
+    lambda mode: A.Resize(9, interpolation=mode),
+    lambda mode: A.RandomResizedCrop(9, interpolation=mode),
+    lambda mode: A.RandAugment(interpolation=mode),
+]
+
+
+@pytest.mark.parametrize("make", TAKES_A_MODE)
+def test_an_enums_member_stands_for_the_interpolation_that_is_its_value(make):
+    assert make(Mode.BILINEAR).interpolation == "bilinear"
+    with pytest.raises(ValueError, match="interpolation must be one of 'nearest', 'bilinear', 'bicubic', got 'box'"):
+        make(Mode.BOX)
+
+
+@pytest.mark.parametrize("make", [A.Affine, A.Rotate, A.Perspective, A.Pad])
+def test_no_fill_is_0(make):
+    assert make(1, fill=None).fill == make(1, fill=0).fill == (0.0,)
 
 
 # flips ----------------------------------------------------------------------------------------------------------------

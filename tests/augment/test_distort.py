@@ -82,14 +82,14 @@ def test_samples_that_are_not_applied_keep_every_bit(transform, dtype, rng):
     x = images(rng, dtype, 5, 3, 23, 37)
     before = x.copy()
     mask = np.array([True, False, True, False, False])
-    params = transform.restrict(transform.sample(np.arange(5)), mask)
+    params = {**transform.sample(np.arange(5)), "applied": mask}
     y = transform.apply(x, params)
     assert np.array_equal(x, before) and y.dtype == x.dtype and y.shape == x.shape
     assert np.array_equal(y[~mask], x[~mask])
     assert all((y[n] != x[n]).mean() > 0.2 for n in np.flatnonzero(mask))
     every = transform.apply(x, transform.sample(np.arange(5)))
     assert np.array_equal(every[mask], y[mask])  # and the others depend on nobody else
-    assert np.array_equal(transform.apply(x, transform.restrict(params, np.zeros(5, bool))), x)
+    assert np.array_equal(transform.apply(x, {**params, "applied": np.zeros(5, bool)}), x)
 
 
 @pytest.mark.parametrize("make", [ElasticTransform, GridDistortion, OpticalDistortion])
@@ -175,7 +175,7 @@ def test_keypoints_boxes_and_masks_go_where_their_pixels_go(transform):
 
 def test_targets_of_samples_that_are_not_applied_stay(rng):
     for transform in ALL:
-        params = transform.restrict(transform.sample(np.arange(2)), np.array([False, True]))
+        params = {**transform.sample(np.arange(2)), "applied": np.array([False, True])}
         points = [np.array([[4.0, 7.0], [0.0, 30.0]])] * 2
         _, moved = transform.apply(images(rng, np.uint8, 2, 1, 32, 30), params, targets={"keypoints": points})
         assert np.allclose(moved["keypoints"][0], points[0], atol=1e-12)
@@ -201,6 +201,11 @@ def test_elastic_with_alpha_0_or_a_flat_noise():
     x = np.arange(2 * 3 * 9 * 8, dtype=np.uint8).reshape(2, 3, 9, 8)
     assert np.array_equal(ElasticTransform(alpha=0)(x), x)
     assert ElasticTransform(sigma=0, alpha=2)(x).shape == x.shape
+
+
+def test_elastic_takes_torchvisions_lists_of_equal_numbers():
+    transform = ElasticTransform(alpha=[50.0, 50.0], sigma=[5.0])
+    assert transform.alpha == 50 and transform.sigma == 5
 
 
 # grid -----------------------------------------------------------------------------------------------------------------
@@ -261,6 +266,9 @@ def test_a_lens_leaves_the_middle_and_is_the_same_on_all_four_sides(rng):
         (lambda: ElasticTransform(alpha=-1), "ElasticTransform: alpha must be a number from 0 on, got -1"),
         (lambda: ElasticTransform(sigma="5"), "ElasticTransform: sigma must be a number from 0 on, got '5'"),
         (lambda: ElasticTransform(sigma=float("nan")), "sigma must be a number from 0 on, got nan"),
+        (lambda: ElasticTransform([50.0, 40.0]), r"alpha must be the same along x and y, got \[50.0, 40.0\]"),
+        (lambda: ElasticTransform(sigma=[5.0, 5.0, 5.0]), "ElasticTransform: sigma must be a number from 0 on, got"),
+        (lambda: ElasticTransform(sigma=[5.0, "a"]), "ElasticTransform: sigma must be a number from 0 on, got 'a'"),
         (lambda: ElasticTransform(interpolation="linear"), "interpolation must be one of 'nearest', 'bilinear', 'bicu"),
         (lambda: ElasticTransform(p=2), "p must be a probability from 0 to 1, got 2"),
         (lambda: GridDistortion(num_steps=0), "GridDistortion: num_steps must be an integer from 1 on, got 0"),

@@ -120,7 +120,7 @@ def test_cutouts_middle_is_any_pixel():
     assert ((found - 100) ** 2 / 100).sum() < 87  # chi-square, 47 degrees of freedom, one in three thousand
 
 
-@pytest.mark.parametrize("length", [1, 3, 5, 30])
+@pytest.mark.parametrize("length", [1, 3, 5, 30, 10**23, 10**400])
 def test_cutout_of_any_length(length):
     y = Cutout(length)(np.ones((50, 1, 9, 11), np.uint8))
     sizes = [(bottom - top, right - left) for top, left, bottom, right in map(box_of, y[:, 0])]
@@ -276,13 +276,13 @@ ONE = np.zeros((1, 3, 8, 8), np.uint8)
         (lambda: Cutout(4, fill=256)(ONE), ValueError, "but uint8 images hold 0 to 255"),
         (
             lambda: CoarseDropout(3),
-            TypeError,
+            ValueError,
             "CoarseDropout: num_holes_range must be a pair (least, most) of integers, got 3",
         ),
         (
             lambda: CoarseDropout((3, 2)),
             ValueError,
-            "CoarseDropout: num_holes_range must be a pair least <= most, got (3, 2)",
+            "CoarseDropout: num_holes_range must be a pair 1 <= least <= most <= inf, got (3, 2)",
         ),
         (
             lambda: CoarseDropout(hole_width_range=(0.1, 1.5)),
@@ -301,7 +301,19 @@ ONE = np.zeros((1, 3, 8, 8), np.uint8)
         ),
         (lambda: RandomErasing(ratio=(0, 1)), ValueError, "RandomErasing: ratio must be a pair 1e-06 <= least"),
         (lambda: RandomErasing(value="noise"), ValueError, "one for each channel, or \"random\", got 'noise'"),
-        (lambda: GridDropout(1.5), ValueError, "GridDropout: ratio must be a probability from 0 to 1, got 1.5"),
+        (lambda: GridDropout(1.5), ValueError, "GridDropout: ratio must be a fraction from 0 to 1, got 1.5"),
+        (lambda: RandomErasing(value=None), ValueError, "RandomErasing: value must be a number, one for each channel"),
+        (lambda: RandomErasing(value=(1, "a")), ValueError, "RandomErasing: value must be a number, or one for each"),
+        (
+            lambda: GridDropout(unit_size_range=(3,)),
+            ValueError,
+            "GridDropout: unit_size_range must be a pair (least, most) of integers, got (3,)",
+        ),
+        (
+            lambda: CoarseDropout(hole_width_range=(1,)),
+            ValueError,
+            "CoarseDropout: hole_width_range must be a pair (least, most) of integers, got (1,)",
+        ),
         (
             lambda: GridDropout(unit_size_range=(1, 4)),
             ValueError,

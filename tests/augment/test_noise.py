@@ -187,9 +187,11 @@ def test_large_images_in_threads(rng):
         (
             lambda: GaussianNoise(sigma=-1),
             ValueError,
-            "GaussianNoise: mean must be finite and sigma from 0 on, got mean=0.0",
+            "GaussianNoise: sigma must be a number from 0 on, got -1",
         ),
-        (lambda: GaussianNoise(mean=np.nan), ValueError, "mean must be finite"),
+        (lambda: GaussianNoise(mean=np.nan), ValueError, "GaussianNoise: mean must be a finite number, got nan"),
+        (lambda: GaussianNoise("a"), ValueError, "GaussianNoise: mean must be a finite number, got 'a'"),
+        (lambda: GaussianNoise(sigma=(1, 2)), ValueError, "sigma must be a number from 0 on, got (1, 2)"),
         (
             lambda: SaltAndPepper(amount=(0.1, 1.1)),
             ValueError,
@@ -202,7 +204,8 @@ def test_large_images_in_threads(rng):
             "ImageCompression: quality_range must be an integer from 1 on, got 0",
         ),
         (lambda: ImageCompression((50, 101)), ValueError, "1 <= least <= most <= 100, got (50, 101)"),
-        (lambda: ImageCompression(50), TypeError, "quality_range must be a pair (least, most), got 50"),
+        (lambda: ImageCompression(50), ValueError, "quality_range must be a pair (least, most) of integers, got 50"),
+        (lambda: ImageCompression((50,)), ValueError, "quality_range must be a pair (least, most) of integers"),
         (
             lambda: ImageCompression(p=1)(np.zeros((1, 4, 8, 8), np.uint8)),
             ValueError,

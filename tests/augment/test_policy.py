@@ -269,6 +269,19 @@ def test_what_can_not_be(make, error, text):
         make()
 
 
+@pytest.mark.parametrize("transform, bins", [(RandAugment(), 31), (AutoAugment(), 10)])
+@pytest.mark.parametrize("bin", [-1, 40])
+def test_bins_that_there_are_not(transform, bins, bin, rng):
+    params = params_of("Rotate", "Color", bins=bin)
+    with pytest.raises(ValueError, match=rf'Augment: params\["bin"\] must be from 0 to below {bins}, got {bin}'):
+        transform.apply(images_of(np.uint8, rng), params)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_fill_is_0(kind):
+    assert kind(fill=None).fill == kind(fill=0).fill
+
+
 def test_no_operation_at_all(rng):
     images = images_of(np.uint8, rng)
     assert np.array_equal(RandAugment(0)(images), images)

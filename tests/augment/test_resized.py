@@ -222,13 +222,25 @@ def test_some_samples_only(rng):
     x = images(rng, np.float32, 4, 3, 12, 12)
     crop = RandomResizedCrop(12, p=0.5)
     mask = np.array([True, False, True, False])
-    y = crop.apply(x, crop.restrict({**crop.sample(np.arange(4)), "applied": np.ones(4, bool)}, mask))
+    y = crop.apply(x, {**crop.sample(np.arange(4)), "applied": mask})
     assert np.array_equal(y[~mask], x[~mask]) and all((y[n] != x[n]).any() for n in (0, 2))
     assert np.array_equal(RandomResizedCrop(12, p=0.0)(x), x)
     with pytest.raises(ValueError, match="makes images of 12 x 12 into 8 x 8, so it can't be applied to some images"):
         RandomResizedCrop(8, p=0.5)(x)
     with pytest.raises(ValueError, match="Resize: makes images of 12 x 12 into 5 x 5"):
         Resize(5).apply(x, {"applied": mask})
+
+
+@pytest.mark.parametrize("what, value, allowed", [
+    ("top", 1.0, "from 0 to below 1"), ("left", -0.1, "from 0 to below 1"),
+    ("scale", -1.0, "from 0 to below inf"), ("ratio", np.nan, "from 0 to below inf"),
+])  # fmt: skip
+def test_parameters_that_no_sample_has(what, value, allowed):
+    crop = RandomResizedCrop(8)
+    params = crop.sample(np.arange(3))
+    params[what][1] = value
+    with pytest.raises(ValueError, match=rf'RandomResizedCrop: params\["{what}"\] must be {allowed}, got {value}'):
+        crop.apply(np.zeros((3, 1, 12, 10), np.uint8), params)
 
 
 # targets --------------------------------------------------------------------------------------------------------------
@@ -310,8 +322,8 @@ def test_nearest_masks_are_the_nearest_images(rng):
     (lambda: Resize(9, max_size=9), ValueError, "max_size must be above size.* got 9 and 9"),
     (lambda: Resize(9, "lanczos"), ValueError, "interpolation must be one of 'nearest', 'bilinear', 'bicubic'"),
     (lambda: Resize(None, max_size=3)(np.zeros((1, 1, 2, 9), np.uint8)), ValueError, "2 x 9 .* max_size=3 would have a si"),
-    (lambda: RandomResizedCrop(8, scale=0.5), ValueError, r"RandomResizedCrop: scale must be a pair \(least, most\), got"),
-    (lambda: RandomResizedCrop(8, scale=(0.5, 0.1)), ValueError, r"scale must be a pair 0.0 <= least <= most"),
+    (lambda: RandomResizedCrop(8, scale=0.5), ValueError, "RandomResizedCrop: scale must be two numbers, got 0.5"),
+    (lambda: RandomResizedCrop(8, scale=(0.5, 0.1)), ValueError, r"scale must be a pair 0 < least <= most, got \(0.5, 0.1\)"),
     (lambda: RandomResizedCrop(8, ratio=(0, 1)), ValueError, r"ratio must be a pair 0 < least <= most, got \(0, 1\)"),
     (lambda: RandomResizedCrop((8, 9, 9)), ValueError, r"size must be an integer or a pair"),
 ])  # fmt: skip

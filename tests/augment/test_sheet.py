@@ -246,6 +246,28 @@ def test_other_mistakes_are_told_in_one_line(photo, tmp_path, capsys, monkeypatc
     assert "--transform" in capsys.readouterr().err
 
 
+def test_names_that_the_sheet_can_not_have(photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = photo.read_bytes()
+    for image, out, message in (
+        (photo, photo, "is one of the images, and would be lost; give another name"),
+        (tmp_path, "photo.png", "is one of the images"),
+        (photo, tmp_path, "is a folder; name a file, such as"),
+        (photo, "", "is a folder; name a file, such as sheet.png"),
+        (photo, "x.jpg", "must end in .png"),
+        (photo, "new/", "must end in .png"),
+    ):
+        assert main([str(image), "--transform", "HorizontalFlip()", "--out", str(out)]) == 2
+        assert f"--out: {str(out)!r} {message}" in capsys.readouterr().err
+    assert photo.read_bytes() == before and list(tmp_path.iterdir()) == [photo]
+
+
+def test_numbers_of_hundreds_of_digits(photo, tmp_path, capsys):
+    for text, name in ((f"Affine(1{'0' * 400})", "Affine: "), (f"MotionBlur(1{'0' * 400}1)", "")):
+        assert main([str(photo), "--transform", text, "--out", str(tmp_path / "o.png")]) == 2
+        assert f"{name}int too large to convert to float" in capsys.readouterr().err
+
+
 def test_help_fits_a_screen(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -168,6 +168,11 @@ def test_ranges_are_drawn_from_uniformly():
     assert (Posterize(3).sample(ids)["bits"] == 3).all() and (Solarize(9).sample(ids)["threshold"] == 9).all()
 
 
+def test_one_number_is_the_most_of_gamma_as_in_albumentations():
+    ids = np.arange(50)
+    assert np.array_equal(Gamma(120).sample(ids)["gamma"], Gamma((1, 120)).sample(ids)["gamma"])
+
+
 @pytest.mark.parametrize("transform", [Posterize(3), Solarize(0.5), Invert(), AutoContrast(), Equalize(), Gamma()])
 def test_half_of_the_samples_unless_told_otherwise(transform):
     assert abs(transform.sample(np.arange(10000), seed=1)["applied"].mean() - 0.5) < 0.02
@@ -218,11 +223,13 @@ def test_geometric_steps_before_it_are_made_first(transform, rng):
         (lambda: Posterize((5, 3)), r"Posterize: bits must be 0 to 8, .*got \(5, 3\)"),
         (lambda: Posterize((1, 2, 3)), "Posterize: bits must be an integer or a pair"),
         (lambda: Posterize(-1), "Posterize: bits must be an integer from 0 on, got -1"),
-        (lambda: Solarize(300), "Solarize: threshold must be 0 to 255"),
-        (lambda: Solarize(-1), "Solarize: threshold must be 0 to 255"),
+        (lambda: Solarize(300), "Solarize: threshold must be a number or a pair 0 <= .* <= 255, got 300"),
+        (lambda: Solarize(-1), "Solarize: threshold must be a number or a pair 0 <= .* <= 255, got -1"),
         (lambda: Solarize("half"), "Solarize: threshold must be a number or a pair"),
         (lambda: Solarize([1]), "Solarize: threshold must be a number or a pair"),
         (lambda: Gamma((0, 100)), "Gamma: gamma_limit must be a pair 0 < least <= most"),
+        (lambda: Gamma(0.5), r"Gamma: gamma_limit must be a pair 0 < least <= most, got \(1, 0\.5\)"),
+        (lambda: Gamma("ab"), "Gamma: gamma_limit must be two numbers, got 'ab'"),
         (lambda: Gamma((120, 80)), "Gamma: gamma_limit must be a pair 0 < least <= most"),
         (lambda: Invert(p=2), "Invert: p must be a probability"),
     ],
