@@ -1,14 +1,14 @@
 """LeNet-5 learns to read handwritten digits: 61,706 parameters, less than 1 % error on MNIST's 10,000 test images.
 
     python examples/lenet_mnist.py                      some two minutes on two cores
-    python examples/lenet_mnist.py --best               a quarter of an hour: distorted digits, averaged weights, less than 0.6 %
+    python examples/lenet_mnist.py --best               a quarter of an hour: distorted digits, averaged weights, less than 0.4 %
     python examples/lenet_mnist.py --model lenet5_1998  the network as it was published in 1998
     python examples/lenet_mnist.py --dataset fashion    clothes instead of digits
     python examples/lenet_mnist.py --limit 2000         the first 2,000 images only, to see that it runs
 
 The training loop stands in `train_one_epoch`, all of it. `--best` bends and turns the digits anew in each epoch (Simard,
-Steinkraus, Platt 2003), and tests an average of the last steps' weights. Ctrl-C stops after the batch at hand, saves, and says how
-to go on.
+Steinkraus, Platt 2003), and tests an average of the last steps' weights, which looks at each test digit in 16 distortions. Ctrl-C
+stops after the batch at hand, saves, and says how to go on.
 """
 
 import argparse
@@ -29,17 +29,28 @@ MEAN_STD = {"mnist": (0.1307, 0.3081), "fashion": (0.2860, 0.3530)}  # of the tr
 RECIPES = {  # lr is the highest of the cycle
     "lenet5": {"epochs": 10, "batch_size": 32, "lr": 0.03},  # small batches generalise best
     "lenet5_1998": {"epochs": 10, "batch_size": 32, "lr": 0.003},
-    "best": {"epochs": 60, "batch_size": 64, "lr": 0.003},
+    "best": {"epochs": 60, "batch_size": 128, "lr": 0.004},
 }
 
 
-# What a hand may do to a digit without making another of it. So small a network is easily over-regularised: not more.
-DISTORTIONS = augment.Compose(
-    [
-        augment.Affine(8, translate=(0.05, 0.05), scale=(0.92, 1.08), shear=4, interpolation="bilinear"),
-        augment.ElasticTransform(alpha=25.0, sigma=4.0),  # moves pixels by half a pixel, neighbours together
-    ]
-)
+def distortions(strength):
+    """What a hand may do to a digit without making another of it (Simard, Steinkraus, Platt 2003)."""
+    return augment.Compose(
+        [
+            augment.Affine(
+                9 * strength,
+                translate=(0.05 * strength, 0.05 * strength),
+                scale=(1 - 0.1 * strength, 1 + 0.1 * strength),
+                shear=5 * strength,
+                interpolation="bilinear",
+            ),
+            augment.ElasticTransform(alpha=30 * strength, sigma=4.0),  # pixels by 0.6 of one, neighbours together
+        ]
+    )
+
+
+DISTORTIONS = distortions(1)  # in training
+VIEWS, VIEW = 16, distortions(0.5)  # of each test digit: so many views, over which `--best` averages
 
 
 def main():
@@ -78,7 +89,7 @@ def main():
             train_one_epoch(epoch, run, prepare, criterion, totals, args, stop)
             if totals.seen == len(train_set):
                 images, labels, _ = test_set.tensors
-                wrong = predict(tested, images, prepare, args.device) != labels
+                wrong = predict(tested, images, prepare, args.device).argmax(1) != labels
                 lr = optimizer.param_groups[0]["lr"]
                 history.append({"epoch": epoch, **totals.means(), "test_error": float(wrong.mean()), "lr": lr})
                 print(
@@ -93,8 +104,9 @@ def main():
                 )
                 print(f"\nStopped and saved. To go on:\n    python {sys.argv[0]} --resume {checkpoint}{where}")
                 return
+    scores = (predict_views if args.best else predict)(tested, test_set.tensors[0], prepare, args.device)
     print(f"{time.perf_counter() - began:.0f} seconds")
-    report(predict(tested, test_set.tensors[0], prepare, args.device), test_set, classes, history, args)
+    report(scores.argmax(1), test_set, classes, history, args)
 
 
 def train_one_epoch(epoch, run, prepare, criterion, totals, args, stop):
@@ -157,14 +169,23 @@ def lenet5_1998(dataset):
 
 
 def predict(model, images, prepare, device):
-    """The class of each image, (N,)."""
+    """The scores of each image, (N, 10)."""
     model.eval()
     with mt.no_grad():
         batches = [
-            model(mt.Tensor(prepare(images[i : i + 500]), device=device)).argmax(1).numpy()
-            for i in range(0, len(images), 500)
+            model(mt.Tensor(prepare(images[i : i + 500]), device=device)).numpy() for i in range(0, len(images), 500)
         ]
     return np.concatenate(batches)
+
+
+def predict_views(model, images, prepare, device):
+    """The mean probabilities of each image over several distortions of it, (N, 10), as AlexNet took the mean of ten crops."""
+    numbers, mean = np.arange(len(images)), 0
+    for view in range(VIEWS):
+        scores = predict(model, VIEW(images, ids=numbers, epoch=view, seed=0), prepare, device)
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        mean = mean + exponentials / exponentials.sum(axis=1, keepdims=True) / VIEWS
+    return mean
 
 
 def report(predictions, test_set, classes, history, args):
@@ -183,7 +204,10 @@ def report(predictions, test_set, classes, history, args):
     except ImportError:
         print("no curves: matplotlib is not installed (pip install matplotlib)")
     print(f"the weights: {os.path.join(args.out, 'checkpoint.npz')}")
-    print(f"test error: {history[-1]['test_error']:.2%}")
+    if args.best:
+        error = history[-1]["test_error"]
+        print(f"from each digit as it is: {error:.2%}; from the mean over {VIEWS} distorted views of each:")
+    print(f"test error: {np.mean(predictions != labels):.2%}")
 
 
 def parse_arguments():
@@ -192,9 +216,9 @@ def parse_arguments():
     parser.add_argument("--device", default="cpu", help='"cpu", "cuda" or "cuda:1"')
     parser.add_argument("--best", action="store_true", help="distorted digits, averaged weights, more epochs")
     parser.add_argument("--epochs", type=int, help="how often each image is seen (10; best 60)")
-    parser.add_argument("--batch-size", type=int, help="images in a step (32: small batches generalise best; best 64)")
+    parser.add_argument("--batch-size", type=int, help="images in a step (32: small batches generalise best; best 128)")
     parser.add_argument(
-        "--lr", type=float, help="the highest learning rate of the cycle (lenet5 0.03, lenet5_1998 0.003, best 0.003)"
+        "--lr", type=float, help="the highest learning rate of the cycle (lenet5 0.03, lenet5_1998 0.003, best 0.004)"
     )
     parser.add_argument("--model", default="lenet5", help="lenet5 or lenet5_1998")
     parser.add_argument("--dataset", default="mnist", help="mnist or fashion")

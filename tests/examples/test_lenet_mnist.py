@@ -94,6 +94,10 @@ def test_best_bends_the_digits_averages_the_weights_and_goes_on_bit_for_bit(tmp_
     # the average is tested: an error that the last epoch's images, distorted, don't have
     trained, tested = (float(re.findall(rf"{what} error (\d+\.\d\d)%", output)[-1]) for what in ("training", "test"))
     assert tested < trained - 2 and tested < 25
+    # and then each digit in several views, which does better than one look
+    one, views = (float(n) for n in re.findall(r"(?:as it is|test error): (\d+\.\d\d)%", output)[-2:])
+    assert one == tested and 0 < views <= one + 1
+    assert f"the {round(views * 15)} images it got wrong" in output
     process = start(*options, "--out", tmp_path / "stopped")
     wait_for(process, "epoch  1:")
     process.send_signal(signal.SIGINT)
