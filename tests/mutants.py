@@ -310,7 +310,7 @@ _BY_FILE = [
         ("t.parameters(draws, always=True)", "t.parameters(draws)", "OneOf: the chosen one's p is one more chance"),
         ('return own if is_certain(params) else restricted(own, params["applied"])',
          "return own", "a container that isn't applied still applies its transforms"),
-        (', "certain": False}', "}", "a crop inside of OneOf that all samples of a batch happen to get"),
+        (', "certain": False}', "}", "a crop in OneOf that all samples happen to get"),
     ]),
     ("augment", ("tests/augment/test_geometry.py",), "augment/geometry.py", [
         ("    samples = samples & inside\n", "", "a turned crop shows what was cut off"),

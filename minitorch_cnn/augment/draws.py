@@ -4,6 +4,8 @@ There is no generator that moves on from sample to sample. Number k of a sample 
 Lea, Flood 2014), so it doesn't matter in which batch the sample is, which samples came before, or who asks on which device.
 """
 
+import functools
+
 import numpy as np
 
 from ..backend import cpu, random
@@ -28,17 +30,22 @@ class Draws:
     """
 
     def __init__(self, ids, epoch=0, seed=None, name="Draws"):
-        seed = random.seed() if seed is None else natural(name, "seed", seed)
-        epoch = natural(name, "epoch", epoch) % 2**64
-        stream = np.array([seed % 2**64], np.uint64)
-        for number in (np.array([epoch], np.uint64), np.asarray(ids).astype(np.uint64)):
-            stream = mix(mix(stream) + number * GOLDEN)  # (1,), then (N,)
-        self.streams = stream
-        self.made = np.empty((len(stream), 0))
+        self.seed = random.seed() if seed is None else natural(name, "seed", seed)
+        self.epoch = natural(name, "epoch", epoch)
+        self.ids = np.asarray(ids)
+        self.made = np.empty((len(self.ids), 0))
         self.used = 0
 
     def __len__(self):
-        return len(self.streams)
+        return len(self.ids)
+
+    @functools.cached_property
+    def streams(self):
+        """(N,) where each sample's numbers begin; many recipes need none."""
+        stream = np.array([self.seed % 2**64], np.uint64)
+        for number in (np.array([self.epoch % 2**64], np.uint64), self.ids.astype(np.uint64)):
+            stream = mix(mix(stream) + number * GOLDEN)  # (1,), then (N,)
+        return stream
 
     def numbers(self, count):
         """(N, count) from 0 to below 1, float64."""
