@@ -52,7 +52,7 @@ def multiply(before, step, samples):
     first, second = (s.numbers.reshape(-1, 3, 3) for s in (before, step))
     first = np.where(before.applied[:, None, None], first, np.eye(3))
     inside = lies_inside(step.numbers, step.output_size, step.input_size)
-    if step.border == before.border == "constant" and step.fill == before.fill:
+    if not inside.all() and step.border == before.border == "constant" and step.fill == before.fill:
         regular = np.abs(np.linalg.det(first)) > 1e-9
         back = np.linalg.inv(np.where(regular[:, None, None], first, np.eye(3))).reshape(-1, 9)
         inside = inside | (regular & lies_inside(back, before.input_size, step.input_size))

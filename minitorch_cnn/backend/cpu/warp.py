@@ -131,7 +131,7 @@ def window(sign, offset, out, length):
 def copy_mirrored(source, to):
     """Pixels of one byte are mirrored by eights: a number whose bytes are read in the other order."""
     rest = source.shape[-1] % 8
-    if source.dtype == np.uint8 and source.strides[-1] == 1 and source.shape[-1] >= 16:
+    if source.dtype == np.uint8 and source.strides[-1] == 1 and source.shape[-1] >= 16 and source.size > 1 << 14:
         to[..., : to.shape[-1] - rest].view("<u8")[...] = source[..., rest:].view(">u8")[..., ::-1]
         source, to = source[..., :rest], to[..., to.shape[-1] - rest :]
     to[...] = source[..., ::-1]
