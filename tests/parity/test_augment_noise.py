@@ -7,11 +7,16 @@ from minitorch_cnn.augment.color import ChannelShuffle
 from minitorch_cnn.augment.erase import CoarseDropout
 from minitorch_cnn.augment.noise import ImageCompression, SaltAndPepper
 
-A = pytest.importorskip("albumentations")
 torch = pytest.importorskip("torch")
 tv = pytest.importorskip("torchvision.transforms.v2").functional
 
 N, C, H, W = 5, 3, 35, 46
+
+
+@pytest.fixture
+def A():
+    return pytest.importorskip("albumentations")
+
 
 every_dtype = pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 
@@ -40,15 +45,21 @@ def test_jpeg(quality, rng):
     x = smooth(rng)
     y = ImageCompression((quality, quality), p=1)(x).astype(int)
     assert np.abs(y - np.stack([tv.jpeg(image, quality).numpy() for image in torch.from_numpy(x)])).max() <= 1
-    theirs = A.ImageCompression(quality_range=(quality, quality), p=1)  # OpenCV's, which takes red for blue
+    assert quality > 10 or np.abs(y - x).max() > 10, "something is lost"
+
+
+@pytest.mark.parametrize("quality", [10, 90])
+def test_albumentations_jpeg_takes_red_for_blue(quality, A, rng):
+    x = smooth(rng)
+    y = ImageCompression((quality, quality), p=1)(x).astype(int)
+    theirs = A.ImageCompression(quality_range=(quality, quality), p=1)
     mirrored = one_by_one(lambda image, n: theirs(image=np.ascontiguousarray(image[..., ::-1]))["image"][..., ::-1], x)
     assert np.abs(y - mirrored).max() <= 1
-    assert quality > 10 or np.abs(y - x).max() > 10, "something is lost"
 
 
 @every_dtype
 @pytest.mark.parametrize("fill", [0, (0.25, 1, 0.75)])
-def test_holes_of_given_places(fill, dtype, rng):
+def test_holes_of_given_places(fill, dtype, A, rng):
     x = images_of(rng, dtype)
     ours = CoarseDropout((1, 4), (3, 9), (2, 13), fill=fill, p=1)
     params = ours.sample(np.arange(N))
@@ -68,19 +79,17 @@ def test_holes_of_given_places(fill, dtype, rng):
 @every_dtype
 def test_channels_in_a_given_order(dtype, rng):
     x = images_of(rng, dtype)
-    ours = ChannelShuffle(p=1)
-    theirs, orders = A.ChannelShuffle(p=1), set()
+    ours, orders = ChannelShuffle(p=1), set()
     for k in range(6):
         y = ours.apply(x, {"applied": np.ones(N, bool), "order": np.full(N, (k + 0.5) / 6)})
         order = [next(d for d in range(C) if np.array_equal(y[0, c], x[0, d])) for c in range(C)]
         orders.add(tuple(order))
         assert np.array_equal(y, tv.permute_channels(torch.from_numpy(x), order).numpy())
-        assert np.array_equal(y, one_by_one(lambda image, n, order=order: theirs.apply(image, order), x))
     assert len(orders) == 6
 
 
 @every_dtype
-def test_salt_and_pepper_of_given_pixels(dtype, rng):
+def test_salt_and_pepper_of_given_pixels(dtype, A, rng):
     x = images_of(rng, dtype, (2, C, 100, 120))
     y = SaltAndPepper((0.2, 0.2), (0.3, 0.3), p=1)(x, seed=3)
     top = 255 if dtype == np.uint8 else 1
