@@ -88,7 +88,7 @@ def test_a_kill_loses_no_finished_epoch(whole, tmp_path):
 
 
 def test_best_bends_the_digits_averages_the_weights_and_goes_on_bit_for_bit(tmp_path):
-    options = ["--best", "--epochs", "3", "--limit", "1500", "--held-out", "20000"]
+    options = ["--best", "--epochs", "3", "--batch-size", "32", "--limit", "1500", "--held-out", "20000"]
     code, output, errors = run(*options, "--out", tmp_path / "whole")
     assert code == 0, errors
     # the average is tested: an error that the last epoch's images, distorted, don't have
