@@ -183,8 +183,7 @@ def predict_views(model, images, prepare, device):
     numbers, mean = np.arange(len(images)), 0
     for view in range(VIEWS):
         scores = predict(model, VIEW(images, ids=numbers, epoch=view, seed=0), prepare, device)
-        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-        mean = mean + exponentials / exponentials.sum(axis=1, keepdims=True) / VIEWS
+        mean = mean + F.softmax(mt.Tensor(scores), dim=1).numpy() / VIEWS
     return mean
 
 
@@ -214,7 +213,11 @@ def parse_arguments():
     """The settings, and what the checkpoint to go on from holds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu", help='"cpu", "cuda" or "cuda:1"')
-    parser.add_argument("--best", action="store_true", help="distorted digits, averaged weights, more epochs")
+    parser.add_argument(
+        "--best",
+        action="store_true",
+        help="distorted digits, averaged weights, more epochs, 16 views of each test digit",
+    )
     parser.add_argument("--epochs", type=int, help="how often each image is seen (10; best 60)")
     parser.add_argument("--batch-size", type=int, help="images in a step (32: small batches generalise best; best 128)")
     parser.add_argument(

@@ -79,8 +79,7 @@ def moved_points(rows, chain, n):
             continue
         u, v = forward(x, y, step, n)
         back = backward(u, v, alone(step, n))
-        H, W = step.output_size
-        kept &= (u >= -0.5) & (u < W - 0.5) & (v >= -0.5) & (v < H - 0.5)
+        kept &= within(u, v, step.output_size)
         kept &= np.hypot(back[0] - x, back[1] - y) < 0.5  # else no pixel of the output shows it
         x, y = u, v
     return np.column_stack([x, y, rows[:, 2:]])[kept]
@@ -116,8 +115,13 @@ def boxes_within(rows, size):
 
 def points_within(rows, size):
     """The keypoints that lie in an image of size (H, W)."""
-    x, y, (H, W) = rows[:, 0], rows[:, 1], size
-    return rows[(x >= -0.5) & (x < W - 0.5) & (y >= -0.5) & (y < H - 0.5)]
+    return rows[within(rows[:, 0], rows[:, 1], size)]
+
+
+def within(x, y, size):
+    """Whether each point lies on a pixel of an image of size (H, W)."""
+    H, W = size
+    return (x >= -0.5) & (x < W - 0.5) & (y >= -0.5) & (y < H - 0.5)
 
 
 def forward(x, y, step, n):
